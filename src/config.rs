@@ -1,0 +1,191 @@
+//! What the operator decides: one struct a section, each part of the program gets its own section.
+//!
+//! Values come in layers, later ones win: `config/default.toml` (embedded), the environment's
+//! file `config/{sandbox,staging,production}.toml` (embedded), the user's TOML file, environment
+//! variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
+//! so one run of `check` shows all of it.
+
+mod load;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+
+// pub use load::{Flags, Loaded, Problem, Problems, Setting, Source, Sources, load};
+
+use crate::secret::SecretSource;
+
+/// Everything, read and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `environment`: which API this is for.
+    pub environment: Environment,
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[credentials]`
+    pub credentials: Credentials,
+    /// `[token]`
+    pub token: Token,
+    /// `[requests]`
+    pub requests: Requests,
+    /// `[shutdown]`
+    pub shutdown: Shutdown,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// Which LiquidCommerce API the proxy speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// The embedded stand-in: no key, no network.
+    Sandbox,
+    /// `https://staging.api.liquidcommerce.cloud`
+    Staging,
+    /// `https://api.liquidcommerce.cloud`
+    Production,
+}
+
+impl Environment {
+    /// The name that people write and read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// `[listen]`: where apps reach the proxy.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// `address`; port 0 takes any free port.
+    pub address: SocketAddr,
+    /// `allow_remote`: whether `address` may be other than loopback.
+    pub allow_remote: bool,
+}
+
+/// `[admin]`: health, metrics and status.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// `address`; port 0 takes any free port.
+    pub address: SocketAddr,
+}
+
+/// `[upstream]`: the API that requests are forwarded to.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// `base_url`: scheme and authority, no path. `None` only in the sandbox environment, where
+    /// the embedded API's own address is used.
+    pub base_url: Option<Uri>,
+    /// `ca_file`: PEM roots that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `connect_timeout`: for name lookup, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// `response_timeout`: from the request's last byte to the answer's head.
+    pub response_timeout: Duration,
+    /// `idle_timeout`: between two body frames, in either direction.
+    pub idle_timeout: Duration,
+    /// `http2`
+    pub http2: Http2,
+    /// `send_api_key`: also send `X-LIQUID-API-KEY` on each request.
+    pub send_api_key: bool,
+}
+
+/// `upstream.http2`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http2 {
+    /// Offer HTTP/2 by ALPN.
+    Auto,
+    /// HTTP/1.1 only.
+    Never,
+}
+
+/// `[credentials]`
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// `[credentials.api]`: where the API key is. `None` only in the sandbox environment, where
+    /// the embedded API's own key is used.
+    pub api: Option<SecretSource>,
+}
+
+/// `[token]`
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// `wait_timeout`: how long a request may wait for a token.
+    pub wait_timeout: Duration,
+    /// `refresh_ratio`: when in a token's life it is renewed, 0.05 to 0.95.
+    pub refresh_ratio: f64,
+}
+
+/// `[requests]`
+#[derive(Debug, Clone)]
+pub struct Requests {
+    /// `max_body`: bytes a request's body may have.
+    pub max_body: u64,
+    /// `max_in_flight`: requests that may be under way at once, over all workers.
+    pub max_in_flight: usize,
+}
+
+/// `[shutdown]`
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    /// `delay`: how long to go on accepting after the signal.
+    pub delay: Duration,
+    /// `drain_timeout`: how long requests in flight may take after that.
+    pub drain_timeout: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// `format`
+    pub format: LogFormat,
+    /// `level`
+    pub level: LogLevel,
+    /// `access`
+    pub access: AccessLog,
+}
+
+/// `log.format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `log.level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `error`
+    Error,
+    /// `warn`
+    Warn,
+    /// `info`
+    Info,
+    /// `debug`
+    Debug,
+    /// `trace`
+    Trace,
+}
+
+/// `log.access`: which requests get a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Every request.
+    All,
+    /// What did not succeed (status 400 and up, or broken off), and every answer of the proxy's own.
+    Errors,
+    /// None.
+    Off,
+}

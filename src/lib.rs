@@ -1,0 +1,4 @@
+//! A local proxy that holds a LiquidCommerce API key and puts a fresh access token on every request.
+
+pub mod config;
+pub mod secret;
