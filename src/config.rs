@@ -5,7 +5,19 @@
 //! variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
 //! so one run of `check` shows all of it.
 
+mod file;
+mod kind;
+mod layer;
 mod load;
+mod loaded;
+mod nearest;
+mod origin;
+mod problem;
+mod reader;
+mod schema;
+mod sections;
+mod sources;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +25,13 @@ use std::time::Duration;
 
 use http::Uri;
 
-// pub use load::{Flags, Loaded, Problem, Problems, Setting, Source, Sources, load};
+pub use kind::Kind;
+pub use load::load;
+pub use loaded::{Loaded, Setting};
+pub use origin::Source;
+pub use problem::{Problem, Problems};
+pub use schema::{Key, keys};
+pub use sources::{Flags, Sources};
 
 use crate::secret::SecretSource;
 

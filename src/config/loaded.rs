@@ -1,0 +1,75 @@
+//! A configuration that passed, and the account of it that people read.
+
+use std::fmt;
+
+use super::layer::Merged;
+use super::origin::Source;
+use super::problem::{printable, shown};
+use super::schema::{CREDENTIALS_API_KEY, CREDENTIALS_API_KEY_FILE, keys};
+use super::{Config, SecretSource};
+
+/// The configuration and where each value of it comes from.
+///
+/// Its `Display` is the whole configuration as TOML, each value with its source as a comment,
+/// secrets redacted.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// Every key that is set, in the order of the documentation.
+    pub settings: Vec<Setting>,
+}
+
+/// One key that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The path, in dots.
+    pub key: &'static str,
+    /// The value in TOML's notation; `<redacted>` for a secret.
+    pub value: String,
+    /// What set it.
+    pub source: Source,
+    /// Whether the value is redacted.
+    pub is_secret: bool,
+}
+
+/// The settings in force: of key and key file only the one that won.
+pub(super) fn settings(merged: &Merged, config: &Config) -> Vec<Setting> {
+    let idle = match &config.credentials.api {
+        Some(SecretSource::Value { .. }) => Some(CREDENTIALS_API_KEY_FILE.key),
+        Some(SecretSource::File(_)) => Some(CREDENTIALS_API_KEY.key),
+        None => None,
+    };
+    keys()
+        .filter(|key| Some(key.key) != idle)
+        .filter_map(|key| {
+            let (value, source) = merged.get(key.key)?;
+            let is_secret = key.is_secret();
+            let value = if is_secret { "<redacted>".to_owned() } else { shown(value) };
+            Some(Setting { key: key.key, value, source: source.clone(), is_secret })
+        })
+        .collect()
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self
+            .settings
+            .iter()
+            .map(|setting| {
+                let (section, name) = setting.key.rsplit_once('.').unwrap_or(("", setting.key));
+                (section, format!("{name} = {}", setting.value), &setting.source)
+            })
+            .collect();
+        let width = lines.iter().map(|(_, line, _)| line.chars().count()).max().unwrap_or(0);
+        let mut last = "";
+        for (section, line, source) in lines {
+            if section != last {
+                writeln!(f, "\n[{section}]")?;
+                last = section;
+            }
+            writeln!(f, "{line:<width$}  # {}", printable(&source.to_string()))?;
+        }
+        Ok(())
+    }
+}
