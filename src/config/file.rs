@@ -49,14 +49,15 @@ pub(super) fn parse(
     at: impl Fn(usize) -> Source,
     problems: &mut Vec<Problem>,
 ) -> Layer {
+    let lines = Lines::of(text);
     match Document::parse(text) {
         Ok(document) => {
-            let mut walk = Walk { text, at, layer: Layer::default(), problems };
+            let mut walk = Walk { lines, at, layer: Layer::default(), problems };
             walk.table("", document.as_table());
             walk.layer
         }
         Err(error) => {
-            let (line, column) = error.span().map_or((1, 1), |span| position(text, span.start));
+            let (line, column) = error.span().map_or((1, 1), |span| lines.position(span.start));
             problems.push(Problem {
                 key: name.to_owned(),
                 source: Some(at(line)),
@@ -72,7 +73,7 @@ pub(super) fn parse(
 }
 
 struct Walk<'a, F> {
-    text: &'a str,
+    lines: Lines<'a>,
     at: F,
     layer: Layer,
     problems: &'a mut Vec<Problem>,
@@ -82,7 +83,7 @@ impl<F: Fn(usize) -> Source> Walk<'_, F> {
     fn table(&mut self, section: &str, table: &dyn TableLike) {
         for (name, item) in table.iter() {
             let span = table.get_key_value(name).and_then(|(key, _)| key.span()).or_else(|| item.span());
-            let line = span.map_or(1, |span| position(self.text, span.start).0);
+            let line = span.map_or(1, |span| self.lines.line(span.start));
             let source = (self.at)(line);
             // A quoted name may hold a dot and would then look like a path.
             let name = if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() };
@@ -151,11 +152,29 @@ fn inside(section: &str) -> String {
     if section.is_empty() { names.join(", ") } else { format!("in [{section}]: {}", names.join(", ")) }
 }
 
-/// Line and column, in characters, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+/// Where the lines of a text begin, in bytes: looked up for every entry, so counted only once.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1));
+        Self { text, starts: starts.collect() }
+    }
+
+    /// The line of an offset, from 1.
+    fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// Line and column of an offset, the column in characters, both from 1.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.line(offset);
+        let before = self.starts.get(line - 1).and_then(|start| self.text.get(*start..offset));
+        (line, before.map_or(0, |before| before.chars().count()) + 1)
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +232,14 @@ mod tests {
             assert!(what.contains("is not TOML, column ") && !what.contains("canary"), "{what}");
         }
         assert!(problems("a = 1\né = canary")[0].1.starts_with("x.toml:2: is not TOML, column "));
+    }
+
+    #[test]
+    fn places_are_counted_as_people_do() {
+        let lines = Lines::of("a\n\né = x\n");
+        let x = lines.text.find('x').unwrap();
+        assert_eq!([0, 1, 2, x].map(|offset| lines.position(offset)), [(1, 1), (1, 2), (2, 1), (3, 5)]);
+        assert_eq!(lines.position(lines.text.len()), (4, 1));
     }
 
     #[test]

@@ -87,6 +87,18 @@ fn each_layer_wins_over_those_below_it() {
 }
 
 #[test]
+fn the_highest_layer_chooses_the_environment_and_its_file() {
+    let file = written("environment = 'staging'\ncredentials.api.key = 'key-1'\n");
+    let mut sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+    let url = |sources: &Sources| load(sources).unwrap().config.upstream.base_url.map(|url| url.to_string());
+    assert_eq!(url(&sources).unwrap(), "https://staging.api.liquidcommerce.cloud/");
+    sources.variables = variables(&[("LIQUID_ENVIRONMENT", "production")]);
+    assert_eq!(url(&sources).unwrap(), "https://api.liquidcommerce.cloud/");
+    sources.flags.environment = Some("sandbox".into());
+    assert_eq!(url(&sources), None);
+}
+
+#[test]
 fn the_variable_names_a_file_too() {
     let file = written("environment = 'sandbox'\nrequests.max_in_flight = 7\n");
     let variables = variables(&[("LIQUID_CONFIG", file.path().to_str().unwrap())]);
