@@ -1,0 +1,34 @@
+# The four things that people do here. `make run` needs a Rust toolchain and nothing else.
+
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20.2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt
+
+help:
+	@echo 'make run    build and start the proxy in front of the embedded stand-in API'
+	@echo 'make test   install what the tests need, then run every suite'
+	@echo 'make lint   formatting, clippy, documentation, licences and bans'
+	@echo 'make fmt    format the code'
+
+# A development build: it starts soonest after a change, and is fast enough to try things.
+run:
+	@$(CARGO) run --locked -- sandbox
+
+# One failing suite does not hide what the others have to say.
+test:
+	@scripts/test-tools.sh
+	$(CARGO) test --locked --no-fail-fast
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
+	@$(CARGO) deny --version >/dev/null 2>&1 || { \
+		echo 'make lint: installing cargo-deny $(CARGO_DENY_VERSION) into the Cargo home'; \
+		$(CARGO) install --locked cargo-deny@$(CARGO_DENY_VERSION); }
+	$(CARGO) deny --locked check bans licenses sources
+
+fmt:
+	$(CARGO) fmt

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Provides what the test suites need beside a Rust toolchain: a C compiler (for aws-lc and the
+# linker), Node.js with npm, and the npm packages that the lock files below tests/ name.
+#
+# As root on Debian or Ubuntu it installs what is missing by apt-get. Elsewhere it names what is
+# missing and exits 1, so that no suite is left out in silence.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The oldest Node.js with a `fetch` that needs no flag.
+readonly NODE_MAJOR=18
+
+say() { echo "test-tools: $*" >&2; }
+
+node_is_new_enough() {
+    local version
+    version=$(node --version 2>/dev/null) || return 1
+    version=${version#v}
+    ((${version%%.*} >= NODE_MAJOR))
+}
+
+# Prints what is missing, one tool a line: its name, then the packages that bring it.
+missing_tools() {
+    command -v cc >/dev/null || echo "a C compiler (cc): gcc libc6-dev"
+    node_is_new_enough || echo "Node.js $NODE_MAJOR or newer: nodejs ca-certificates"
+    command -v npm >/dev/null || echo "npm: npm"
+}
+
+can_install() {
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null &&
+        grep -Eq '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
+}
+
+if ! command -v cargo >/dev/null; then
+    say "cargo is missing: install a Rust toolchain, see https://rustup.rs"
+    exit 1
+fi
+
+missing=$(missing_tools)
+if [[ -n $missing ]] && can_install; then
+    read -ra packages <<<"$(sed 's/.*: //' <<<"$missing" | tr '\n' ' ')"
+    say "installing by apt-get: ${packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    missing=$(missing_tools)
+fi
+if [[ -n $missing ]]; then
+    say "the suites cannot run, this is missing:"
+    sed 's/: .*//; s/^/  /' <<<"$missing" >&2
+    exit 1
+fi
+
+# The lock file is copied into node_modules when an installation is complete: an interrupted one,
+# or one of another lock file, differs from it.
+for lock in tests/*/package-lock.json; do
+    [[ -e $lock ]] || continue
+    directory=$(dirname "$lock")
+    installed=$directory/node_modules/.installed-lock.json
+    if ! cmp -s "$lock" "$installed"; then
+        say "npm ci in $directory"
+        npm --prefix "$directory" ci --no-audit --no-fund --ignore-scripts
+        mkdir -p "$directory/node_modules"
+        cp "$lock" "$installed"
+    fi
+done
