@@ -89,6 +89,7 @@ fn each_rule_has_its_violation() {
         ("proxy/guard.rs", "use crate::VERSION;", "crate's root"),
         ("app.rs", "use crate::VERSION;", "crate's root"),
         ("app.rs", "use super::*;", "crate's root"),
+        ("secret/my_tests.rs", "use crate::app::App;", "row 8 is not above row 0"),
         ("helpers.rs", "", "src/helpers.rs: in no row"),
         ("helpers/text.rs", "", "src/helpers/text.rs: in no row"),
     ] {
@@ -112,6 +113,7 @@ fn what_the_order_allows_passes() {
         ("secret.rs", "impl S { #[cfg(test)] fn f() { crate::app::run() } }"),
         ("token.rs", "use self::store as s; fn f() { run!(::s::file::open()); }"),
         ("secret/tests.rs", "use crate::app::App;"),
+        ("secret/tests/files.rs", "use crate::app::App;"),
         (
             "secret.rs",
             "/// See [`crate::app`]. \n pub(in crate::config) struct S; fn f(app: u8) -> u8 { app }",
