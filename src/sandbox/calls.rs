@@ -1,4 +1,5 @@
-//! What the sandbox saw: every call from its arrival, so that one that is never answered is seen too.
+//! What the sandbox saw: every call as soon as its body was read, so that one that is never answered
+//! is seen too.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -24,7 +25,7 @@ pub struct Call {
     pub body: Bytes,
     /// The status of the answer; 0 while there is none.
     pub status: u16,
-    /// When it arrived.
+    /// When it had arrived, body and all.
     pub at: Instant,
 }
 

@@ -120,10 +120,11 @@ pub(super) fn prepare(world: &mut World, asked: &Asked) -> Result<Answer, Refusa
         })?;
     let customer = match prepare.customer {
         None => Customer::default(),
-        Some(Named::Described(customer)) => *customer,
-        Some(Named::Id(named)) => users::find(&world.users, &named)
-            .map(Customer::from)
-            .ok_or_else(|| Refusal::coded(5495, "The customer account was not found."))?,
+        Some(Named::Id(named)) => account(world, &named)?,
+        Some(Named::Described(described)) => match &described.id {
+            Some(id) => described.clone().or(account(world, &id.0)?),
+            None => *described,
+        },
     };
     let checkout = Checkout {
         token: format!("checkout_{}{}", object_id(), object_id()),
@@ -182,6 +183,13 @@ pub(super) fn complete(world: &mut World, asked: &Asked) -> Result<Answer, Refus
     Ok(Answer::Data(view))
 }
 
+/// What is known of a customer who has an account.
+fn account(world: &World, named: &str) -> Result<Customer, Refusal> {
+    users::find(&world.users, named)
+        .map(Customer::from)
+        .ok_or_else(|| Refusal::coded(5495, "The customer account was not found."))
+}
+
 /// The tips together, in cents.
 fn tips(cart: &Cart, tips: &[Tip]) -> Result<u64, Refusal> {
     let refused = || Refusal::coded(5503, "There's been an error applying your tips to the checkout.");
@@ -208,6 +216,18 @@ impl From<&User> for Customer {
 }
 
 impl Customer {
+    /// Fills in from the account what was not said.
+    fn or(self, account: Self) -> Self {
+        Self {
+            id: account.id,
+            email: self.email.or(account.email),
+            first_name: self.first_name.or(account.first_name),
+            last_name: self.last_name.or(account.last_name),
+            phone: self.phone.or(account.phone),
+            birth_date: self.birth_date.or(account.birth_date),
+        }
+    }
+
     fn view(&self) -> Value {
         let text = |text: &Option<Text>| text.as_ref().map(|text| text.0.clone());
         json!({

@@ -11,8 +11,8 @@ use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use http::{Extensions, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::calls::endpoint_path;
@@ -63,7 +63,7 @@ pub struct Fault {
 /// What can go wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// This HTTP status, in the envelope.
+    /// This HTTP status, in the envelope; 204 and 304 have no body (RFC 9110, section 6.4.1).
     Status(u16),
     /// 429, with these headers and this time to wait.
     RateLimited(LimitHeaders, Duration),
@@ -128,7 +128,10 @@ impl FaultKind {
         let response = match self {
             Self::Status(status) => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                metadata.refuse(&Refusal::status(status))
+                match status {
+                    StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => status.into_response(),
+                    _ => metadata.refuse(&Refusal::status(status)),
+                }
             }
             Self::RateLimited(headers, wait) => metadata.refuse_for(*headers, *wait),
             Self::Disconnect => (Extension(Disconnected), StatusCode::BAD_GATEWAY).into_response(),
@@ -166,7 +169,6 @@ pub(super) async fn truncate(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     parts.headers.remove(http::header::CONTENT_LENGTH);
-    parts.extensions = Extensions::new();
     Response::from_parts(parts, Body::from(whole.slice(..whole.len() / 2)))
 }
 

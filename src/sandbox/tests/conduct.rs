@@ -53,6 +53,7 @@ async fn a_429_has_the_headers_that_were_asked_for() {
 #[tokio::test]
 async fn bodies_can_be_empty_foreign_or_broken() {
     assert_eq!(text(FaultKind::EmptyOk).await, (StatusCode::OK, String::new()));
+    assert_eq!(text(FaultKind::Status(204)).await, (StatusCode::NO_CONTENT, String::new()));
     let (status, html) = text(FaultKind::NotJson).await;
     assert!(status == 200 && html.starts_with("<!doctype html>"), "{html}");
     let (status, half) = text(FaultKind::TruncatedJson).await;

@@ -172,6 +172,22 @@ async fn a_user_is_made_changed_read_and_purged() {
 }
 
 #[tokio::test]
+async fn a_checkout_takes_from_the_account_what_is_not_said() {
+    let client = Client::new().await;
+    let user = client.post("/users/session", json!({ "email": "ada@example.com", "firstName": "Ada" })).await;
+    let id = &user.body["data"]["id"];
+    let cart = cart(&client).await;
+    for (customer, name) in [(id.clone(), "Ada"), (json!({ "id": id, "firstName": "Augusta" }), "Augusta")] {
+        let got = client.post("/checkout/prepare", json!({ "cartId": cart, "customer": customer })).await;
+        let taken = &got.body["data"]["customer"];
+        assert_eq!(
+            (&taken["id"], &taken["email"], &taken["firstName"]),
+            (id, &json!("ada@example.com"), &json!(name))
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_users_send_is_checked() {
     let client = Client::new().await;
     let got = client.post("/users/session", json!({ "email": "ada@example.com" })).await;
@@ -251,6 +267,7 @@ async fn checkout_errors_have_their_own_codes() {
     assert_eq!(prepare(json!({ "cartId": nowhere })).await, (400, 5497));
     let cart = cart(&client).await;
     assert_eq!(prepare(json!({ "cartId": cart, "customer": "nobody" })).await, (400, 5495));
+    assert_eq!(prepare(json!({ "cartId": cart, "customer": { "id": "nobody" } })).await, (400, 5495));
     let tips = json!([{ "fulfillmentId": "none", "tip": 100 }]);
     assert_eq!(prepare(json!({ "cartId": cart, "deliveryTips": tips })).await, (400, 5503));
     assert_eq!(prepare(json!({ "cartId": 1 })).await, (400, 5487));
