@@ -26,7 +26,7 @@ use std::time::Duration;
 use http::Uri;
 
 pub use kind::Kind;
-pub use load::load;
+pub use load::{load, load_admin};
 pub use loaded::{Loaded, Setting};
 pub use origin::Source;
 pub use problem::{Problem, Problems};

@@ -1,5 +1,9 @@
 //! A local proxy that holds a LiquidCommerce API key and puts a fresh access token on every request.
 
 pub mod config;
+pub mod lifecycle;
+pub mod listener;
 pub mod sandbox;
 pub mod secret;
+pub mod telemetry;
+pub mod tls;

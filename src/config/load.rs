@@ -9,9 +9,9 @@ use super::loaded::{Loaded, settings};
 use super::origin::Source;
 use super::problem::{Problem, Problems};
 use super::reader::Reader;
-use super::schema::ENVIRONMENT;
+use super::schema::{ADMIN_ADDRESS, ENVIRONMENT};
 use super::sources::Sources;
-use super::{Environment, sections, variables};
+use super::{Admin, Environment, sections, variables};
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 
@@ -22,19 +22,40 @@ const DEFAULT: &str = include_str!("../../config/default.toml");
 /// Everything that is wrong in any layer, not only the first.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
+    let merged = merge(sources, &mut problems)?;
+    match sections::config(&mut Reader::new(&merged, &mut problems)) {
+        Some(config) if problems.is_empty() => Ok(Loaded { settings: settings(&merged, &config), config }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+/// Reads only where the admin listener is: who asks a running proxy for its health needs no
+/// environment and no key.
+///
+/// # Errors
+/// What is wrong with that one value.
+pub fn load_admin(sources: &Sources) -> Result<Admin, Problems> {
+    let merged = merge(sources, &mut Vec::new())?;
+    let mut problems = Vec::new();
+    let address = Reader::new(&merged, &mut problems).required(&ADMIN_ADDRESS);
+    address.map(|address| Admin { address }).ok_or(Problems(problems))
+}
+
+/// Lays the layers over each other; what is wrong within one of them is noted.
+fn merge(sources: &Sources, problems: &mut Vec<Problem>) -> Result<Merged, Problems> {
     let file = match sources.file() {
-        Some((path, named_by)) => file::read(&path, named_by, &mut problems),
+        Some((path, named_by)) => file::read(&path, named_by, problems),
         None => Layer::default(),
     };
-    let variables = variables::read(&sources.variables, &mut problems);
+    let variables = variables::read(&sources.variables, problems);
     let flags = sources.flags.layer();
 
     // The environment's file lies below the layers that choose it.
     let chosen = [&flags, &variables, &file].into_iter().find_map(|layer| layer.value(ENVIRONMENT.key));
-    let default = file::parse(DEFAULT, "config/default.toml", |_| Source::Default, &mut problems);
-    let environment = environment_layer(chosen, &mut problems);
+    let default = file::parse(DEFAULT, "config/default.toml", |_| Source::Default, problems);
+    let environment = environment_layer(chosen, problems);
 
-    let merged = Merged::new(&[default, environment, file, variables, flags]).map_err(|error| {
+    Merged::new(&[default, environment, file, variables, flags]).map_err(|error| {
         // The crate fails only where a layer does, and ours do not.
         let (key, what) = ("configuration".into(), error.to_string());
         Problems(vec![Problem {
@@ -45,11 +66,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
             allowed: String::new(),
             nearest: None,
         }])
-    })?;
-    match sections::config(&mut Reader::new(&merged, &mut problems)) {
-        Some(config) if problems.is_empty() => Ok(Loaded { settings: settings(&merged, &config), config }),
-        _ => Err(Problems(problems)),
-    }
+    })
 }
 
 /// Empty if no environment, or none that exists, is chosen: the key's own check says so.

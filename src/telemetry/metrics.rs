@@ -1,0 +1,367 @@
+//! Every metric of the program, defined in one place and encoded as OpenMetrics text.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The `Content-Type` of [`Metrics::encode`]'s text.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds in seconds: from a local answer to the longest wait that the timeouts allow.
+const BUCKETS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// A gauge in seconds.
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// All of them. Cheap to clone: the clones count into the same metrics.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    head_seconds: Histogram,
+    total_seconds: Histogram,
+    in_flight: Gauge,
+    broken_off: Family<ByLabels, Counter>,
+    own_answers: Family<CodeLabels, Counter>,
+    rate_limited: Family<RetryAfterLabels, Counter>,
+    connections_open: Gauge,
+    connections: Counter,
+    upstream_connects: Family<OutcomeLabels, Counter>,
+    authentications: Family<AuthenticationLabels, Counter>,
+    token_expiry: Family<CredentialLabels, Seconds>,
+    token_remaining: Family<CredentialLabels, Seconds>,
+    token_age: Family<CredentialLabels, Seconds>,
+    clock_skew: Family<CredentialLabels, Seconds>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByLabels {
+    by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RetryAfterLabels {
+    retry_after: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthenticationLabels {
+    credential: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CredentialLabels {
+    credential: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    environment: &'static str,
+}
+
+/// Who broke an exchange off before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokenOff {
+    /// The app went away.
+    Client,
+    /// The API, or the way to it, failed in the middle of its answer.
+    Upstream,
+}
+
+/// A token as the gauges show it. Durations are measured now.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenTimes {
+    /// The server's `exp`, Unix milliseconds.
+    pub expires_at_ms: u64,
+    /// Time left; zero once it has ended.
+    pub remaining: Duration,
+    /// Time since the request for it was sent.
+    pub age: Duration,
+}
+
+impl Metrics {
+    /// A fresh set, with nothing counted.
+    pub fn new(environment: &'static str) -> Self {
+        let histogram = || Histogram::new(BUCKETS);
+        let mut inner = Inner {
+            registry: Registry::with_prefix("liquid_proxy"),
+            requests: Family::default(),
+            head_seconds: histogram(),
+            total_seconds: histogram(),
+            in_flight: Gauge::default(),
+            broken_off: Family::default(),
+            own_answers: Family::default(),
+            rate_limited: Family::default(),
+            connections_open: Gauge::default(),
+            connections: Counter::default(),
+            upstream_connects: Family::default(),
+            authentications: Family::default(),
+            token_expiry: Family::default(),
+            token_remaining: Family::default(),
+            token_age: Family::default(),
+            clock_skew: Family::default(),
+        };
+        inner.register(environment);
+        Self(Arc::new(inner))
+    }
+
+    /// The text of `/metrics`, in the format of [`CONTENT_TYPE`].
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+
+    /// A request has come in.
+    pub fn request_started(&self) {
+        self.0.in_flight.inc();
+    }
+
+    /// A request's answer has its head, `after` the request's.
+    pub fn head_ready(&self, method: &Method, status: StatusCode, after: Duration) {
+        let labels = RequestLabels { method: method_label(method), status: status.as_u16() };
+        self.0.requests.get_or_create(&labels).inc();
+        self.0.head_seconds.observe(after.as_secs_f64());
+    }
+
+    /// A request is over, `after` its head came in.
+    pub fn request_ended(&self, after: Duration, broken_off: Option<BrokenOff>) {
+        self.0.in_flight.dec();
+        self.0.total_seconds.observe(after.as_secs_f64());
+        if let Some(by) = broken_off {
+            let by = match by {
+                BrokenOff::Client => "client",
+                BrokenOff::Upstream => "upstream",
+            };
+            self.0.broken_off.get_or_create(&ByLabels { by }).inc();
+        }
+    }
+
+    /// Requests in flight now.
+    pub fn in_flight(&self) -> i64 {
+        self.0.in_flight.get()
+    }
+
+    /// The proxy has given an answer of its own.
+    pub fn own_answer(&self, code: &'static str) {
+        self.0.own_answers.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// A 429 of the API was passed on; `derived` tells whether `Retry-After` was added.
+    pub fn rate_limit_passed(&self, derived: bool) {
+        let retry_after = if derived { "derived" } else { "given" };
+        self.0.rate_limited.get_or_create(&RetryAfterLabels { retry_after }).inc();
+    }
+
+    /// An app has connected.
+    pub fn connection_opened(&self) {
+        self.0.connections.inc();
+        self.0.connections_open.inc();
+    }
+
+    /// An app's connection is closed.
+    pub fn connection_closed(&self) {
+        self.0.connections_open.dec();
+    }
+
+    /// Open connections of apps.
+    pub fn connections_open(&self) -> i64 {
+        self.0.connections_open.get()
+    }
+
+    /// A connection to the API was tried.
+    pub fn upstream_connect(&self, succeeded: bool) {
+        let outcome = if succeeded { "connected" } else { "failed" };
+        self.0.upstream_connects.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// The authentication endpoint was asked.
+    pub fn authentication(&self, credential: &'static str, outcome: &'static str) {
+        self.0.authentications.get_or_create(&AuthenticationLabels { credential, outcome }).inc();
+    }
+
+    /// How far the server's clock is ahead of ours, in seconds; negative when it is behind.
+    pub fn clock_skew(&self, credential: &'static str, seconds: f64) {
+        self.0.clock_skew.get_or_create(&CredentialLabels { credential }).set(seconds);
+    }
+
+    /// Brings the token gauges up to date; `None` removes them.
+    pub fn token(&self, credential: &'static str, times: Option<TokenTimes>) {
+        let labels = CredentialLabels { credential };
+        let gauges = [&self.0.token_expiry, &self.0.token_remaining, &self.0.token_age];
+        match times {
+            Some(TokenTimes { expires_at_ms, remaining, age }) => {
+                let values = [expires_at_ms as f64 / 1000.0, remaining.as_secs_f64(), age.as_secs_f64()];
+                for (gauge, value) in gauges.into_iter().zip(values) {
+                    gauge.get_or_create(&labels).set(value);
+                }
+            }
+            None => {
+                for gauge in gauges {
+                    gauge.remove(&labels);
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn register(&mut self, environment: &'static str) {
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION"), environment }).set(1);
+
+        let r = &mut self.registry;
+        r.register("build", "Always 1; the labels tell what runs", build);
+        r.register("requests", "Requests answered", self.requests.clone());
+        r.register_with_unit(
+            "request_head",
+            "Time from a request's head to its answer's head",
+            Unit::Seconds,
+            self.head_seconds.clone(),
+        );
+        r.register_with_unit(
+            "request",
+            "Time from a request's head to its answer's end",
+            Unit::Seconds,
+            self.total_seconds.clone(),
+        );
+        r.register("requests_in_flight", "Requests under way", self.in_flight.clone());
+        r.register("requests_broken_off", "Requests that did not come to their end", self.broken_off.clone());
+        r.register("own_answers", "Answers that the proxy gave itself, by code", self.own_answers.clone());
+        r.register(
+            "rate_limits_passed",
+            "429s of the API that were passed on, by whether Retry-After was given or derived",
+            self.rate_limited.clone(),
+        );
+        r.register("connections_open", "Open connections of apps", self.connections_open.clone());
+        r.register("connections", "Connections accepted from apps", self.connections.clone());
+        r.register("upstream_connects", "Connections to the API tried", self.upstream_connects.clone());
+        r.register(
+            "authentication_attempts",
+            "Calls of the authentication endpoint, by outcome",
+            self.authentications.clone(),
+        );
+        r.register_with_unit(
+            "token_expiry_timestamp",
+            "When the current token ends, by the server's clock, Unix time",
+            Unit::Seconds,
+            self.token_expiry.clone(),
+        );
+        r.register_with_unit(
+            "token_remaining",
+            "Time that the current token has left",
+            Unit::Seconds,
+            self.token_remaining.clone(),
+        );
+        r.register_with_unit(
+            "token_age",
+            "Time since the current token was asked for",
+            Unit::Seconds,
+            self.token_age.clone(),
+        );
+        r.register_with_unit(
+            "clock_skew",
+            "How far the server's clock is ahead of ours",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// A client may send any method: only those that are known become a label, so that labels stay few.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_in_the_text() {
+        let metrics = Metrics::new("sandbox");
+        metrics.request_started();
+        metrics.head_ready(&Method::POST, StatusCode::OK, Duration::from_millis(20));
+        metrics.request_ended(Duration::from_millis(30), Some(BrokenOff::Client));
+        metrics.authentication("api", "ok");
+        let times = TokenTimes {
+            expires_at_ms: 1_731_674_132_795,
+            remaining: Duration::from_secs(9),
+            age: Duration::from_secs(1),
+        };
+        metrics.token("api", Some(times));
+
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"liquid_proxy_requests_total{method="POST",status="200"} 1"#,
+            r#"liquid_proxy_request_head_seconds_bucket{le="0.025"} 1"#,
+            r#"liquid_proxy_requests_broken_off_total{by="client"} 1"#,
+            r#"liquid_proxy_authentication_attempts_total{credential="api",outcome="ok"} 1"#,
+            r#"liquid_proxy_token_expiry_timestamp_seconds{credential="api"} 1731674132.795"#,
+            "liquid_proxy_requests_in_flight 0",
+        ] {
+            assert!(text.contains(line), "{line} is missing in:\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+
+        metrics.token("api", None);
+        assert!(!metrics.encode().unwrap().contains("token_age_seconds{"));
+    }
+
+    #[test]
+    fn invented_methods_share_one_label() {
+        let metrics = Metrics::new("sandbox");
+        for name in ["BREW", "PROPFIND"] {
+            let method = Method::from_bytes(name.as_bytes()).unwrap();
+            metrics.head_ready(&method, StatusCode::OK, Duration::ZERO);
+        }
+        let text = metrics.encode().unwrap();
+        assert!(text.contains(r#"requests_total{method="other",status="200"} 2"#), "{text}");
+    }
+}
