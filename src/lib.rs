@@ -3,7 +3,9 @@
 pub mod config;
 pub mod lifecycle;
 pub mod listener;
+pub mod proxy;
 pub mod sandbox;
 pub mod secret;
 pub mod telemetry;
 pub mod tls;
+pub mod token;

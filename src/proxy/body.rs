@@ -1,0 +1,155 @@
+//! The body of an answer, whoever gave it.
+//!
+//! An enum, not a box: most bodies come from the API frame by frame and go out as they came.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::record::Record;
+use crate::telemetry::metrics::BrokenOff;
+
+/// An answer's body, and the record of the request that it ends.
+#[derive(Debug)]
+pub struct Body {
+    kind: Kind,
+    record: Option<Record>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// All of it, or nothing more.
+    Full(Bytes),
+    /// The API's, as it comes.
+    Upstream(Streamed),
+    /// From the router behind the proxy.
+    Router(axum::body::Body),
+}
+
+/// A body that must not stand still for longer than `idle_timeout`.
+#[derive(Debug)]
+struct Streamed {
+    incoming: Incoming,
+    idle_timeout: Duration,
+    // Made when the body first has to wait: most answers never do.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection to the API failed.
+    #[error("the API's answer broke off: {0}")]
+    Upstream(#[from] hyper::Error),
+    /// Nothing came for `upstream.idle_timeout`.
+    #[error("the API's answer did not come on within {} s", .0.as_secs_f64())]
+    Idle(Duration),
+    /// The router failed.
+    #[error(transparent)]
+    Router(#[from] axum::Error),
+}
+
+impl Body {
+    /// A body that is there already.
+    pub fn full(bytes: Bytes) -> Self {
+        Self { kind: Kind::Full(bytes), record: None }
+    }
+
+    /// The API's body, given up when no frame comes for `idle_timeout`.
+    pub fn upstream(incoming: Incoming, idle_timeout: Duration) -> Self {
+        let streamed = Streamed { incoming, idle_timeout, timer: None, waiting: false };
+        Self { kind: Kind::Upstream(streamed), record: None }
+    }
+
+    /// The body of one of the router's answers.
+    pub fn router(body: axum::body::Body) -> Self {
+        Self { kind: Kind::Router(body), record: None }
+    }
+
+    /// The same body; `record` is closed when it ends or is dropped.
+    pub fn with_record(mut self, record: Record) -> Self {
+        self.record = Some(record);
+        self
+    }
+
+    fn close_record(&mut self, broken_off: Option<BrokenOff>) {
+        if let Some(record) = self.record.take() {
+            record.close(broken_off);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.kind {
+            Kind::Full(bytes) if bytes.is_empty() => None,
+            Kind::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Kind::Upstream(streamed) => ready!(streamed.poll_frame(cx)),
+            Kind::Router(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(BodyError::from))
+            }
+        };
+        match &frame {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => this.close_record(Some(BrokenOff::Upstream)),
+            None => this.close_record(None),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Upstream(streamed) => streamed.incoming.is_end_stream(),
+            Kind::Router(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Upstream(streamed) => streamed.incoming.size_hint(),
+            Kind::Router(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Streamed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = http_body::Body::poll_frame(Pin::new(&mut self.incoming), cx) {
+            self.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.idle_timeout)));
+        if !self.waiting {
+            self.waiting = true;
+            timer.as_mut().reset(Instant::now() + self.idle_timeout);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err(BodyError::Idle(self.idle_timeout))))
+    }
+}
+
+impl Drop for Body {
+    /// hyper does not poll a body that says it has ended; any other that is dropped was not wanted
+    /// any more by a client that has gone.
+    fn drop(&mut self) {
+        if self.record.is_some() {
+            let ended = http_body::Body::is_end_stream(self);
+            self.close_record((!ended).then_some(BrokenOff::Client));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What the proxy answers when it cannot pass a request on: the only place where a status of its own
+//! is chosen.
+//!
+//! The client sees a stable code and a short text; the log sees the cause. Never 401: that is the
+//! API's word.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::body::Body;
+use super::envelope::{self, Envelope, Metadata};
+use super::proxy_status;
+use crate::token::cell::Unavailable;
+
+/// Carries the code of an answer of the proxy's own.
+pub const CODE_HEADER: HeaderName = HeaderName::from_static("x-liquid-proxy-error");
+
+/// Clients that are told to come back "soon" are told this.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why a request is not passed on, or its answer not back.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No valid token within `token.wait_timeout`.
+    #[error("no access token yet: {reason}")]
+    TokenUnavailable {
+        /// Why there is none.
+        reason: String,
+        /// How long until the next attempt to get one.
+        retry_in: Duration,
+    },
+    /// No token, because the authentication endpoint answered 429.
+    #[error("no access token yet: the API's authentication endpoint is rate limited")]
+    AuthenticationRateLimited {
+        /// What is left of its time.
+        retry_in: Duration,
+    },
+    /// The API refused the key.
+    #[error("{0}")]
+    CredentialRejected(String),
+    /// No connection: name, TCP or TLS.
+    #[error("cannot reach the API: {reason}")]
+    UpstreamUnreachable {
+        /// What failed.
+        reason: String,
+        /// The failure's name in `Proxy-Status` (RFC 9209, section 2.3).
+        kind: &'static str,
+    },
+    /// No head of an answer in time.
+    #[error("the API did not answer within {} s", .0.as_secs_f64())]
+    UpstreamTimeout(Duration),
+    /// What the API answered cannot be passed on.
+    #[error("the API's answer cannot be passed on: {0}")]
+    UpstreamProtocolError(String),
+    /// The client stopped sending its request's body.
+    #[error("the request's body did not come on within {} s", .0.as_secs_f64())]
+    RequestTimeout(Duration),
+    /// `requests.max_in_flight` is reached.
+    #[error("{0} requests are under way, as many as requests.max_in_flight allows")]
+    Overloaded(usize),
+    /// The request's body exceeds `requests.max_body`.
+    #[error("the request's body has more than {0} bytes, the most that requests.max_body allows")]
+    RequestTooLarge(u64),
+    /// The request is of a kind that the proxy does not pass on.
+    #[error("{0}")]
+    RequestNotAllowed(String),
+}
+
+impl Refusal {
+    /// The stable name of this answer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TokenUnavailable { .. } => "token_unavailable",
+            Self::AuthenticationRateLimited { .. } => "authentication_rate_limited",
+            Self::CredentialRejected(_) => "credential_rejected",
+            Self::UpstreamUnreachable { .. } => "upstream_unreachable",
+            Self::UpstreamTimeout(_) => "upstream_timeout",
+            Self::UpstreamProtocolError(_) => "upstream_protocol_error",
+            Self::RequestTimeout(_) => "request_timeout",
+            Self::Overloaded(_) => "overloaded",
+            Self::RequestTooLarge(_) => "request_too_large",
+            Self::RequestNotAllowed(_) => "request_not_allowed",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::TokenUnavailable { .. } | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::AuthenticationRateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::CredentialRejected(_)
+            | Self::UpstreamUnreachable { .. }
+            | Self::UpstreamProtocolError(_) => StatusCode::BAD_GATEWAY,
+            Self::UpstreamTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestNotAllowed(_) => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// The error's type in `Proxy-Status` (RFC 9209, section 2.3).
+    fn proxy_error(&self) -> &'static str {
+        match self {
+            Self::TokenUnavailable { .. }
+            | Self::AuthenticationRateLimited { .. }
+            | Self::CredentialRejected(_) => "destination_unavailable",
+            Self::UpstreamUnreachable { kind, .. } => kind,
+            Self::UpstreamTimeout(_) => "http_response_timeout",
+            Self::UpstreamProtocolError(_) => "http_protocol_error",
+            Self::RequestTimeout(_) => "http_request_error",
+            Self::Overloaded(_) => "connection_limit_reached",
+            Self::RequestTooLarge(_) | Self::RequestNotAllowed(_) => "http_request_denied",
+        }
+    }
+
+    /// When to come back, where waiting helps.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TokenUnavailable { retry_in, .. } | Self::AuthenticationRateLimited { retry_in } => {
+                Some(*retry_in)
+            }
+            Self::UpstreamUnreachable { .. } | Self::UpstreamTimeout(_) | Self::Overloaded(_) => Some(SOON),
+            _ => None,
+        }
+    }
+
+    /// The answer to a request for `path`.
+    pub fn into_response(&self, path: &str, request_id: &str) -> Response<Body> {
+        let message = self.to_string();
+        let status = self.status();
+        let envelope: Envelope<'_, ()> = Envelope {
+            status_code: status.as_u16(),
+            message: &message,
+            metadata: Metadata::new(path, request_id, envelope::now_ms()),
+            data: None,
+        };
+        // A struct of texts and numbers always has a JSON form.
+        let body = serde_json::to_vec(&envelope).unwrap_or_default();
+        let mut response = Response::new(Body::full(Bytes::from(body)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CODE_HEADER, HeaderValue::from_static(self.code()));
+        proxy_status::append(headers, Some(self.proxy_error()), Some(&message));
+        if let Some(wait) = self.retry_after() {
+            // Rounded up: who waits exactly so long must not be early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Refused(message) => Self::CredentialRejected(message),
+            Unavailable::RateLimited(retry_in) => Self::AuthenticationRateLimited { retry_in },
+            Unavailable::NotInTime { reason, retry_in } => Self::TokenUnavailable { reason, retry_in },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn all() -> Vec<(Refusal, u16, &'static str, Option<&'static str>)> {
+        let wait = Duration::from_millis(2500);
+        vec![
+            (
+                Refusal::TokenUnavailable { reason: "down".into(), retry_in: wait },
+                503,
+                "token_unavailable",
+                Some("3"),
+            ),
+            (
+                Refusal::AuthenticationRateLimited { retry_in: wait },
+                429,
+                "authentication_rate_limited",
+                Some("3"),
+            ),
+            (Refusal::CredentialRejected("no".into()), 502, "credential_rejected", None),
+            (
+                Refusal::UpstreamUnreachable { reason: "refused".into(), kind: "connection_refused" },
+                502,
+                "upstream_unreachable",
+                Some("1"),
+            ),
+            (Refusal::UpstreamTimeout(wait), 504, "upstream_timeout", Some("1")),
+            (Refusal::UpstreamProtocolError("broken".into()), 502, "upstream_protocol_error", None),
+            (Refusal::RequestTimeout(wait), 408, "request_timeout", None),
+            (Refusal::Overloaded(7), 503, "overloaded", Some("1")),
+            (Refusal::RequestTooLarge(7), 413, "request_too_large", None),
+            (Refusal::RequestNotAllowed("no".into()), 403, "request_not_allowed", None),
+        ]
+    }
+
+    #[tokio::test]
+    async fn each_has_its_status_code_and_envelope() {
+        for (refusal, status, code, retry_after) in all() {
+            let response = refusal.into_response("/cart/update", "lap_1");
+            assert_eq!(response.status(), status, "{code}");
+            assert_eq!(response.headers()[CODE_HEADER], code);
+            assert_eq!(
+                response.headers().get(RETRY_AFTER).map(|v| v.to_str().unwrap()),
+                retry_after,
+                "{code}"
+            );
+            let proxy_status = response.headers()["proxy-status"].to_str().unwrap();
+            assert!(proxy_status.starts_with("liquid-auth-proxy;error="), "{proxy_status}");
+
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["statusCode"], status);
+            assert_eq!(body["message"], refusal.to_string());
+            assert_eq!(body["metadata"]["path"], "/cart/update");
+            assert_eq!(body["metadata"]["requestId"], "lap_1");
+        }
+    }
+
+    #[test]
+    fn none_is_a_401() {
+        assert!(all().iter().all(|(refusal, ..)| refusal.status() != StatusCode::UNAUTHORIZED));
+    }
+}

@@ -1,0 +1,121 @@
+//! The API's refresh in band: `"refresh": true` in a request, `auth` beside the data of its answer.
+//!
+//! An app may ask for it, as documented; the new token goes to the token manager and the app sees the
+//! placeholder in its place. Whether an answer must be searched is decided from the request's bytes
+//! as they go by ([`Scan`]), so that all other answers stream through untouched. What cannot be
+//! searched is not passed on: a token must not leak because an answer was odd.
+
+mod mask;
+mod scan;
+
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, HeaderName};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tower::{ServiceExt, service_fn};
+use tower_http::decompression::Decompression;
+
+pub(super) use self::scan::Scan;
+
+use super::body::Body;
+use super::error::Refusal;
+use super::local_auth::PLACEHOLDER;
+use crate::token::Grant;
+use crate::token::clock::Moment;
+use crate::token::grant::Times;
+
+/// The largest answer, decoded, that is searched. The API's are a hundredth of this.
+pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+const DIGEST: HeaderName = HeaderName::from_static("digest");
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+
+/// An answer with its token replaced, and what the manager makes of the token.
+#[derive(Debug)]
+pub(super) struct Masked {
+    /// What the app gets.
+    pub response: Response<Body>,
+    /// The token that was in it, where it can be used.
+    pub grant: Option<Grant>,
+}
+
+/// Reads the whole answer, takes the token out and puts the placeholder in its place.
+pub(super) async fn mask(
+    response: Response<Incoming>,
+    method: &Method,
+    idle_timeout: Duration,
+    requested: Moment,
+) -> Result<Masked, Refusal> {
+    let response = response.map(|body| Body::upstream(body, idle_timeout));
+    if method == Method::HEAD
+        || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    {
+        return Ok(Masked { response, grant: None });
+    }
+    let (mut head, body) = decoded(response).await?.into_parts();
+    let times = Times { requested, date: date(&head.headers), now: SystemTime::now() };
+    let (body, grant) = match mask::find(&body) {
+        mask::Found::Nothing => (body, None),
+        mask::Found::Tokens(tokens) => {
+            let grant = Grant::from_in_band(&body, times).ok();
+            (mask::replace(&body, &tokens, PLACEHOLDER), grant)
+        }
+        mask::Found::Unclear => {
+            return Err(Refusal::UpstreamProtocolError(
+                "it may hold an access token, in a form that the proxy cannot take it out of".into(),
+            ));
+        }
+    };
+    // They describe the bytes that the API sent.
+    for name in [ETAG, CONTENT_MD5, DIGEST, CONTENT_DIGEST] {
+        if grant.is_some() {
+            head.headers.remove(name);
+        }
+    }
+    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Ok(Masked { response: Response::from_parts(head, Body::full(body)), grant })
+}
+
+/// The answer, whole and without its content coding.
+async fn decoded(response: Response<Body>) -> Result<Response<Bytes>, Refusal> {
+    let mut response = Some(response);
+    let decompressed = Decompression::new(service_fn(move |_: Request<()>| {
+        let response = response.take().ok_or(Gone);
+        std::future::ready(response)
+    }))
+    .oneshot(Request::new(()))
+    .await
+    .map_err(|error| Refusal::UpstreamProtocolError(error.to_string()))?;
+    if let Some(coding) = decompressed.headers().get(CONTENT_ENCODING) {
+        return Err(Refusal::UpstreamProtocolError(format!(
+            "it may hold an access token, in the content coding {coding:?} that the proxy cannot decode"
+        )));
+    }
+    let (head, body) = decompressed.into_parts();
+    let mut body = std::pin::pin!(Limited::new(body, MAX_ANSWER));
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Refusal::UpstreamProtocolError(format!(
+                "it may hold an access token, but not all of it came: {error}"
+            ))
+        })?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(Response::from_parts(head, bytes.freeze()))
+}
+
+/// The one answer was taken already.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was read twice")]
+struct Gone;
+
+fn date(headers: &http::HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}

@@ -1,0 +1,252 @@
+//! Finding the token of a refresh in band in an answer, and putting something else in its place.
+//!
+//! Only the top-level `auth` counts (wire contract, "Refreshing in band"); every other byte of the
+//! answer stays as it is.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A token of this length or more is no word of the answer's own: each place where it stands is masked.
+const UNMISTAKABLE: usize = 16;
+
+/// What an answer holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No token.
+    Nothing,
+    /// Tokens, as the places of their JSON strings' contents, in order.
+    Tokens(Vec<Range<usize>>),
+    /// Perhaps a token, but not where it could be taken out.
+    Unclear,
+}
+
+/// Looks for tokens in a whole answer, decoded.
+pub(super) fn find(body: &[u8]) -> Found {
+    let Ok(text) = std::str::from_utf8(body) else { return unless_suspicious(body) };
+    let Ok(Auths(auths)) = serde_json::from_str(text) else { return unless_suspicious(body) };
+    let mut places = Vec::new();
+    for auth in auths {
+        let Ok(Tokens(tokens)) = serde_json::from_str(auth) else {
+            match unless_suspicious(auth.as_bytes()) {
+                Found::Nothing => continue,
+                unclear => return unclear,
+            }
+        };
+        for token in tokens {
+            let Some(content) = token.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
+                match token {
+                    "null" => continue,
+                    _ => return Found::Unclear,
+                }
+            };
+            mark(text, content, &mut places);
+            let unescaped = serde_json::from_str::<Cow<'_, str>>(token);
+            if let Some(plain) = unescaped.ok().filter(|plain| plain != content) {
+                mark_all(text, &plain, &mut places);
+            }
+        }
+    }
+    merge(&mut places);
+    if places.is_empty() { Found::Nothing } else { Found::Tokens(places) }
+}
+
+/// The answer with `placeholder` in each of the places.
+pub(super) fn replace(body: &Bytes, places: &[Range<usize>], placeholder: &str) -> Bytes {
+    let mut masked = BytesMut::with_capacity(body.len());
+    let mut from = 0;
+    for place in places {
+        masked.extend_from_slice(&body[from..place.start]);
+        masked.extend_from_slice(placeholder.as_bytes());
+        from = place.end;
+    }
+    masked.extend_from_slice(&body[from..]);
+    masked.freeze()
+}
+
+/// What is no JSON object may be anything: a gateway's error page, or an answer cut short behind its
+/// token. Only what does not even speak of a token is taken for the former.
+fn unless_suspicious(bytes: &[u8]) -> Found {
+    let lower = bytes.to_ascii_lowercase();
+    // A NUL byte hints at an encoding in which the word would not show.
+    if memmem::find(&lower, b"token").is_some() || memchr::memchr2(0, b'\\', &lower).is_some() {
+        Found::Unclear
+    } else {
+        Found::Nothing
+    }
+}
+
+/// Marks `content`, a slice of `text`, and wherever else it stands.
+fn mark(text: &str, content: &str, places: &mut Vec<Range<usize>>) {
+    if content.is_empty() {
+        return;
+    }
+    let start = content.as_ptr().addr() - text.as_ptr().addr();
+    places.push(start..start + content.len());
+    mark_all(text, content, places);
+}
+
+fn mark_all(text: &str, token: &str, places: &mut Vec<Range<usize>>) {
+    if token.len() >= UNMISTAKABLE {
+        let found = memmem::find_iter(text.as_bytes(), token).map(|at| at..at + token.len());
+        places.extend(found);
+    }
+}
+
+/// In order, and those that touch made one.
+fn merge(places: &mut Vec<Range<usize>>) {
+    places.sort_unstable_by_key(|place| place.start);
+    places.dedup_by(|next, previous| {
+        let overlap = next.start < previous.end;
+        if overlap {
+            previous.end = previous.end.max(next.end);
+        }
+        overlap
+    });
+}
+
+/// The values of an object's members that are named `auth`, as they stand.
+struct Auths<'a>(Vec<&'a str>);
+
+/// The values of an object's members that hold a token, as they stand.
+struct Tokens<'a>(Vec<&'a str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Auths<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(&["auth"])).map(Self)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Tokens<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(&["token", "accessToken", "access_token"])).map(Self)
+    }
+}
+
+/// Collects the values of all members with one of these names, doubled ones too.
+struct Members(&'static [&'static str]);
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if self.0.contains(&name.as_ref()) {
+                values.push(map.next_value::<&'de RawValue>()?.get());
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn masked(body: &str) -> String {
+        let bytes = Bytes::copy_from_slice(body.as_bytes());
+        match find(&bytes) {
+            Found::Nothing => body.to_owned(),
+            Found::Tokens(places) => String::from_utf8(replace(&bytes, &places, "P").to_vec()).unwrap(),
+            Found::Unclear => "unclear".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_token_goes_and_every_other_byte_stays() {
+        for (body, expected) in [
+            (
+                r#"{"auth":{"token":"secret","exp":1},  "cart":{"id":1.0}}"#,
+                r#"{"auth":{"token":"P","exp":1},  "cart":{"id":1.0}}"#,
+            ),
+            (
+                r#"{"cart":{"auth":{"token":"decoy"}},"auth":{"type":"A","token":"secret"}}"#,
+                r#"{"cart":{"auth":{"token":"decoy"}},"auth":{"type":"A","token":"P"}}"#,
+            ),
+            (r#"{"\u0061uth":{"t\u006fken":"secret"}}"#, r#"{"\u0061uth":{"t\u006fken":"P"}}"#),
+            (
+                r#"{"auth":{"token":"one"},"auth":{"token":"two","token":"three"}}"#,
+                r#"{"auth":{"token":"P"},"auth":{"token":"P","token":"P"}}"#,
+            ),
+            (r#"{"auth":{"accessToken":"secret"}}"#, r#"{"auth":{"accessToken":"P"}}"#),
+            (r#"{"auth":{"token":"se\"cr\\et"}}"#, r#"{"auth":{"token":"P"}}"#),
+        ] {
+            assert_eq!(masked(body), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_token_is_masked_wherever_it_stands() {
+        let token = "0123456789/abcdef0123456789";
+        let escaped = token.replace('/', "\\/");
+        let body = format!(
+            r#"{{"auth":{{"token":"{escaped}"}},"data":{{"session":"{token}","again":"Bearer {escaped}"}}}}"#
+        );
+        assert_eq!(masked(&body), r#"{"auth":{"token":"P"},"data":{"session":"P","again":"Bearer P"}}"#);
+    }
+
+    #[test]
+    fn what_holds_no_token_is_left_alone() {
+        for body in [
+            r#"{"cart":{"id":"c-1"}}"#,
+            r#"{"auth":null}"#,
+            r#"{"auth":{"token":null}}"#,
+            r#"{"auth":{"token":""}}"#,
+            r#"{"auth":"none"}"#,
+            r#"{"data":{"token":"of another kind"}}"#,
+            "<html><h1>503 Service Unavailable</h1></html>",
+            "",
+            "[1,2]",
+        ] {
+            assert_eq!(masked(body), body);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_passed() {
+        for body in [
+            r#"{"auth":{"token":"secr"#,
+            r#"{"cart":{},"auth":{"token":"secret","exp":1}"#,
+            r#"{"auth":{"token":"secret"}} trailing"#,
+            r#"[{"auth":{"token":"secret"}}]"#,
+            r#"{"auth":{"token":{"value":"secret"}}}"#,
+            r#"{"auth":["token","secret"]}"#,
+            r#"{"auth":"token=secret"}"#,
+            "token: secret",
+            "{\u{0}",
+        ] {
+            assert_eq!(masked(body), "unclear", "{body}");
+        }
+        assert_eq!(find(b"\xff\xfe{\0\"\0"), Found::Unclear);
+    }
+
+    proptest! {
+        #[test]
+        fn no_long_token_survives(
+            token in "[a-zA-Z0-9._-]{16,40}", before in "[a-z ]{0,9}", after in "[a-z0-9]{0,9}", twice: bool,
+        ) {
+            let again = if twice { token.as_str() } else { "" };
+            let body = format!(r#"{{"a":"{before}{again}{after}","auth":{{"token":"{token}"}},"b":[1,{{}}]}}"#);
+            prop_assert!(!masked(&body).contains(&token));
+        }
+
+        #[test]
+        fn no_bytes_make_it_fail_badly(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = find(&body);
+        }
+    }
+}

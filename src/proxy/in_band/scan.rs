@@ -1,0 +1,157 @@
+//! Whether a request may ask for a refresh in band, told from its bytes as they go by.
+//!
+//! A false alarm costs that the answer is read whole; a request that is missed would leak a token. So
+//! every way to write the member's name counts: plainly, with escapes, in an encoding that does not
+//! show it.
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, request};
+use memchr::memmem;
+
+/// The member's name, as nearly everyone writes it.
+const NAME: &[u8] = b"refresh";
+
+/// JSON's escape of any ASCII letter begins with this (RFC 8259, section 7).
+const ESCAPE: &[u8] = b"\\u00";
+
+/// The bytes that a match may reach back into: one less than the longest of the two.
+const KEPT: usize = NAME.len() - 1;
+
+/// A search through bytes that come in pieces.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    found: bool,
+    /// The end of what went by.
+    tail: [u8; KEPT],
+    kept: usize,
+}
+
+impl Scan {
+    /// The scan of a request with this head. Where its body's bytes would not show the name, the
+    /// answer is yes from the start.
+    pub(crate) fn of(head: &request::Parts) -> Self {
+        let query = head.uri.query().unwrap_or_default();
+        let found = memmem::find(query.as_bytes(), NAME).is_some() || hides_text(&head.headers);
+        Self { found, tail: [0; KEPT], kept: 0 }
+    }
+
+    /// Whether what went by so far may ask for a refresh.
+    pub(crate) fn found(&self) -> bool {
+        self.found
+    }
+
+    /// Looks at the next piece; tells whether anything up to its end may ask for a refresh.
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> bool {
+        if !self.found {
+            self.found = self.across_the_seam(piece) || may_ask(piece);
+            self.keep_tail(piece);
+        }
+        self.found
+    }
+
+    fn across_the_seam(&self, piece: &[u8]) -> bool {
+        if self.kept == 0 {
+            return false;
+        }
+        let mut seam = [0; 2 * KEPT];
+        let ahead = piece.len().min(KEPT);
+        seam[..self.kept].copy_from_slice(&self.tail[..self.kept]);
+        seam[self.kept..self.kept + ahead].copy_from_slice(&piece[..ahead]);
+        may_ask(&seam[..self.kept + ahead])
+    }
+
+    fn keep_tail(&mut self, piece: &[u8]) {
+        if piece.len() >= KEPT {
+            self.tail.copy_from_slice(&piece[piece.len() - KEPT..]);
+            self.kept = KEPT;
+        } else {
+            let stay = self.kept.min(KEPT - piece.len());
+            self.tail.copy_within(self.kept - stay..self.kept, 0);
+            self.tail[stay..stay + piece.len()].copy_from_slice(piece);
+            self.kept = stay + piece.len();
+        }
+    }
+}
+
+fn may_ask(bytes: &[u8]) -> bool {
+    // A NUL byte is in no JSON text in UTF-8, but in every one in UTF-16 or UTF-32.
+    memmem::find(bytes, NAME).is_some()
+        || memmem::find(bytes, ESCAPE).is_some()
+        || memchr::memchr(0, bytes).is_some()
+}
+
+/// Whether the body's bytes are not plain text in UTF-8.
+fn hides_text(headers: &HeaderMap) -> bool {
+    let coded = headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+    coded || headers.get(CONTENT_TYPE).is_some_and(has_other_charset)
+}
+
+fn has_other_charset(content_type: &HeaderValue) -> bool {
+    let lower = content_type.as_bytes().to_ascii_lowercase();
+    memmem::find(&lower, b"charset").is_some() && memmem::find(&lower, b"utf-8").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scan(headers: &[(&str, &str)], uri: &str) -> Scan {
+        let mut request = Request::post(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Scan::of(&request.body(()).unwrap().into_parts().0)
+    }
+
+    fn asks(pieces: &[&[u8]]) -> bool {
+        let mut scan = scan(&[("content-type", "application/json")], "/cart/update");
+        for piece in pieces {
+            scan.feed(piece);
+        }
+        scan.found()
+    }
+
+    #[test]
+    fn a_body_that_asks_is_seen_however_it_is_cut() {
+        let body = br#"{"id":"c-1","refresh":true}"#;
+        for at in 0..body.len() {
+            assert!(asks(&[&body[..at], &body[at..]]), "cut at {at}");
+        }
+        let bytes: Vec<&[u8]> = body.chunks(1).collect();
+        assert!(asks(&bytes));
+    }
+
+    #[test]
+    fn a_body_that_does_not_ask_is_let_by() {
+        assert!(!asks(&[br#"{"search":"gin","page":1}"#]));
+        assert!(!asks(&[b"{\"refr\":1}", b"{\"esh\":1}"]));
+        assert!(!asks(&[]));
+    }
+
+    #[test]
+    fn hiding_the_name_is_no_use() {
+        assert!(asks(&[br#"{"\u0072efresh":true}"#]));
+        assert!(asks(&[br#"{"ref\"#, br#"u0072esh":true}"#]));
+        let utf16: Vec<u8> = "{\"refresh\":true}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(asks(&[&utf16]));
+        assert!(scan(&[("content-encoding", "gzip")], "/").found());
+        assert!(scan(&[("content-type", "application/json; charset=UTF-16")], "/").found());
+        assert!(!scan(&[("content-type", "application/json; charset=UTF-8")], "/").found());
+        assert!(scan(&[], "/cart?refresh=true").found());
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_make_no_difference(body in "[refsh\\\\u0\"]{0,60}", cuts in prop::collection::vec(0usize..60, 0..6)) {
+            let body = body.as_bytes();
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
+            cuts.extend([0, body.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(asks(&pieces), may_ask(body));
+        }
+    }
+}

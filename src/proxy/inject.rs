@@ -1,0 +1,181 @@
+//! Headers off, headers on. What the client may not send goes first, what is ours is set last, so
+//! that nothing a client sends can take it away again.
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue};
+
+use crate::token::API_KEY_HEADER;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// What belongs to one connection and not to the message (RFC 9110, section 7.6.1). `Trailer` is not
+/// among them: it tells what comes behind the body, and trailers pass.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HTTP2_SETTINGS,
+];
+
+/// What goes on a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Credentials<'a> {
+    /// `Bearer …`
+    pub authorization: &'a HeaderValue,
+    /// The API key, where `upstream.send_api_key` asks for it.
+    pub api_key: Option<&'a HeaderValue>,
+}
+
+/// Turns a client's request headers into ours. `chunked` tells that the body's length is not known.
+pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chunked: bool) {
+    let wants_trailers = accepts_trailers(headers);
+    remove_hop_by_hop(headers);
+    headers.remove(HOST);
+    headers.remove(API_KEY_HEADER);
+    if wants_trailers {
+        // Ours to say again on our own connection, where `Connection` must name it (RFC 9110, section 10.1.4).
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if chunked {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    headers.insert(AUTHORIZATION, credentials.authorization.clone());
+    if let Some(key) = credentials.api_key {
+        headers.insert(API_KEY_HEADER, key.clone());
+    }
+}
+
+/// Takes off an answer what belonged to our connection with the API.
+pub(super) fn response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// The headers that `Connection` names: they go with it.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // `close` and `keep-alive` are what nearly everyone sends, and name nothing: no list for them.
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|option| {
+            !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
+        })
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .collect()
+}
+
+/// Whether the client takes trailers (`TE: trailers`, RFC 9110, section 10.1.4).
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(sent: &[(&str, &str)], chunked: bool) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let ours = HeaderValue::from_static("Bearer real");
+        request(&mut headers, Credentials { authorization: &ours, api_key: None }, chunked);
+        let mut left: Vec<_> =
+            headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
+        left.sort();
+        left
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_clients_credentials_go_and_ours_come() {
+        let sent = [
+            ("authorization", "Bearer placeholder"),
+            ("Authorization", "Basic eDp5"),
+            ("x-liquid-api-key", "theirs"),
+            ("host", "localhost:8000"),
+            ("accept", "*/*"),
+        ];
+        assert_eq!(prepared(&sent, false), pairs(&[("accept", "*/*"), ("authorization", "Bearer real")]));
+    }
+
+    #[test]
+    fn connection_cannot_take_away_what_is_ours() {
+        let sent = [
+            ("connection", "Authorization, X-LIQUID-API-KEY, x-mine ,close"),
+            ("connection", "x-also,,"),
+            ("x-mine", "1"),
+            ("x-also", "2"),
+            ("x-other", "3"),
+        ];
+        assert_eq!(prepared(&sent, false), pairs(&[("authorization", "Bearer real"), ("x-other", "3")]));
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_goes() {
+        let sent = [
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic eDp5"),
+            ("te", "gzip"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAAQAAP__"),
+            ("trailer", "x-checksum"),
+        ];
+        assert_eq!(
+            prepared(&sent, false),
+            pairs(&[("authorization", "Bearer real"), ("trailer", "x-checksum")])
+        );
+    }
+
+    #[test]
+    fn trailers_and_chunks_are_said_anew() {
+        assert_eq!(
+            prepared(&[("te", "gzip;q=0.5, Trailers"), ("transfer-encoding", "chunked")], true),
+            pairs(&[
+                ("authorization", "Bearer real"),
+                ("connection", "te"),
+                ("te", "trailers"),
+                ("transfer-encoding", "chunked"),
+            ])
+        );
+    }
+
+    #[test]
+    fn the_key_is_sent_only_where_it_is_asked_for() {
+        let mut headers = HeaderMap::new();
+        let (token, key) = (HeaderValue::from_static("Bearer real"), HeaderValue::from_static("key"));
+        request(&mut headers, Credentials { authorization: &token, api_key: Some(&key) }, false);
+        assert_eq!(headers[API_KEY_HEADER], "key");
+    }
+}

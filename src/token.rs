@@ -1,0 +1,153 @@
+//! Tokens: the vocabulary that the files below share.
+//!
+//! A [`Credential`] is exchanged for a [`Grant`] ([`exchange`]); one task for each credential
+//! ([`manager`]) decides when ([`schedule`]) and publishes a [`State`]; the data path sees it through
+//! a [`cell`], which can also nudge the task.
+
+pub mod cell;
+pub mod clock;
+pub mod exchange;
+pub mod grant;
+pub mod manager;
+pub mod schedule;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use self::clock::{Deadline, Moment};
+pub use self::grant::Grant;
+use crate::secret::Secret;
+
+/// The header that carries the API key (wire contract, "Getting an access token").
+pub const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-liquid-api-key");
+
+/// What is exchanged for tokens. Each has a task, a state and metrics of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// The API key (wire contract, "Getting an access token").
+    Api,
+}
+
+impl Credential {
+    /// Its name in metrics, latches and status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Which of the tokens that a credential has had: a later one has a greater number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// The generation after this one; the first one after `None`.
+    pub fn after(previous: Option<Self>) -> Self {
+        Self(previous.map_or(1, |Self(number)| number + 1))
+    }
+
+    /// Its number, from 1.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// A token in use.
+#[derive(Debug)]
+pub struct Token {
+    /// Which one it is.
+    pub generation: Generation,
+    /// `Bearer …`, marked sensitive (RFC 6750, section 2.1).
+    pub authorization: HeaderValue,
+    /// The server's `exp`, Unix milliseconds by the server's clock.
+    pub expires_at_ms: u64,
+    /// How long it lives in all.
+    pub lifetime: Duration,
+    /// When the request for it was sent.
+    pub requested: Moment,
+    /// When it must no longer be used.
+    pub end: Deadline,
+}
+
+impl Token {
+    /// The token of a grant. A [`Secret`] is visible ASCII, so it always fits a header.
+    pub fn new(generation: Generation, grant: &Grant) -> Self {
+        Self {
+            generation,
+            authorization: bearer(&grant.token),
+            expires_at_ms: grant.expires_at_ms,
+            lifetime: grant.lifetime,
+            requested: grant.requested,
+            end: grant.requested.after(grant.lifetime),
+        }
+    }
+
+    /// Whether this is the very token of `grant`.
+    pub fn is_of(&self, grant: &Grant) -> bool {
+        self.authorization == bearer(&grant.token)
+    }
+}
+
+/// `Bearer …` (RFC 6750, section 2.1), marked sensitive.
+fn bearer(token: &Secret) -> HeaderValue {
+    header_value("Bearer ", token)
+}
+
+/// A header's value that holds a secret behind `prefix`, marked sensitive.
+pub fn header_value(prefix: &str, secret: &Secret) -> HeaderValue {
+    // A secret is visible ASCII (see `Secret`), so it always fits a header.
+    let mut value = HeaderValue::try_from(format!("{prefix}{}", secret.expose()))
+        .unwrap_or_else(|_| HeaderValue::from_static("unusable"));
+    value.set_sensitive(true);
+    value
+}
+
+/// What is known of a credential's token. Published by its manager, seen by everyone else.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// The first exchange has not ended yet.
+    Initializing,
+    /// There is a token. It may be used until its end, whatever its renewal is going through.
+    Available {
+        /// The token.
+        token: Arc<Token>,
+        /// Why its renewal fails, if it does.
+        renewal: Option<Arc<Trouble>>,
+    },
+    /// There is no token that may be used.
+    Unavailable(Arc<Trouble>),
+}
+
+/// Why there is no (new) token. Its text is for people and holds nothing secret.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// What kind of trouble.
+    pub kind: TroubleKind,
+    /// What happened.
+    pub message: String,
+    /// How many attempts in a row have failed.
+    pub attempts: u32,
+    /// When the next attempt is due.
+    pub retry_at: Deadline,
+}
+
+/// What an app is told about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// The API refuses the credential: waiting does not help, another key does.
+    Refused,
+    /// The authentication endpoint answered 429.
+    RateLimited,
+    /// No answer, or none that can be used. Waiting helps.
+    Failing,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,156 @@
+//! What the API hands out for a credential, read from its answers: pure.
+//!
+//! The envelope (`data.token`, `data.exp`, `metadata.timestamp`), the two bare shapes on record and
+//! the `auth` of a refresh in band are all understood (wire contract, "Getting an access token",
+//! "Refreshing in band" and "The Orders API has its own credential").
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+
+use super::clock::Moment;
+use crate::secret::Secret;
+
+/// Below this, `exp` is a number of seconds from now.
+const FIRST_UNIX_SECOND: u64 = 1_000_000_000;
+
+/// From here on, `exp` is in Unix milliseconds; below, in Unix seconds.
+const FIRST_UNIX_MILLISECOND: u64 = 100_000_000_000;
+
+/// The life of a token whose answer does not tell it: the shortest on record.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// No life longer than this is believed.
+const MAX_LIFETIME: Duration = Duration::from_secs(31 * 86_400);
+
+/// A token and its life, as the server sees it.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The token itself.
+    pub token: Secret,
+    /// The server's `exp`, Unix milliseconds by the server's clock.
+    pub expires_at_ms: u64,
+    /// How long it lives, counted from `requested`.
+    pub lifetime: Duration,
+    /// When the request for it was sent: the token cannot be older than that.
+    pub requested: Moment,
+    /// How far the server's clock is ahead of ours, milliseconds; `None` where it did not say.
+    pub skew_ms: Option<i64>,
+}
+
+/// The times that an answer is read against.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// When the request was sent.
+    pub requested: Moment,
+    /// The answer's `Date` header, where it has one.
+    pub date: Option<SystemTime>,
+    /// The local clock when the answer came.
+    pub now: SystemTime,
+}
+
+/// Why an answer cannot be used. Holds no part of it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// No body.
+    #[error("is empty")]
+    Empty,
+    /// No JSON object, or one whose members have other types.
+    #[error("is not the JSON object that it should be")]
+    NotJson,
+    /// No token, or an empty one.
+    #[error("holds no token")]
+    NoToken,
+    /// Not a [`Secret`].
+    #[error("holds a token that no header can carry")]
+    UnusableToken,
+    /// `exp` is not after the server's own time.
+    #[error("holds a token that has ended already")]
+    Ended,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    data: Option<Payload>,
+    #[serde(default)]
+    auth: Option<Payload>,
+    #[serde(flatten)]
+    bare: Payload,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    /// Unix milliseconds.
+    #[serde(default)]
+    timestamp: Option<serde_json::Number>,
+}
+
+#[derive(Default, Deserialize)]
+struct Payload {
+    #[serde(default, alias = "accessToken")]
+    token: Option<String>,
+    #[serde(default, alias = "expiresIn")]
+    exp: Option<serde_json::Number>,
+}
+
+impl Grant {
+    /// Reads an authentication endpoint's answer.
+    pub fn from_answer(body: &[u8], times: Times) -> Result<Self, GrantError> {
+        Self::read(body, times, |envelope| match envelope.data {
+            Some(data) if data.token.is_some() => data,
+            _ => envelope.bare,
+        })
+    }
+
+    /// Reads the `auth` beside the data of an answer to a request that asked for a refresh in band.
+    pub fn from_in_band(body: &[u8], times: Times) -> Result<Self, GrantError> {
+        Self::read(body, times, |envelope| envelope.auth.unwrap_or_default())
+    }
+
+    fn read(body: &[u8], times: Times, choose: fn(Envelope) -> Payload) -> Result<Self, GrantError> {
+        if body.trim_ascii().is_empty() {
+            return Err(GrantError::Empty);
+        }
+        let mut envelope: Envelope = serde_json::from_slice(body).map_err(|_| GrantError::NotJson)?;
+        let timestamp = envelope.metadata.take().and_then(|metadata| metadata.timestamp);
+        let payload = choose(envelope);
+        let token = payload.token.filter(|token| !token.trim().is_empty()).ok_or(GrantError::NoToken)?;
+        let token = Secret::parse(token).map_err(|_| GrantError::UnusableToken)?;
+
+        let local_ms = unix_ms(times.now);
+        let server_ms = timestamp.and_then(|n| whole(&n)).or_else(|| times.date.map(unix_ms));
+        let reference_ms = server_ms.unwrap_or(local_ms);
+        let expires_at_ms = match payload.exp.and_then(|exp| whole(&exp)) {
+            Some(exp) if exp >= FIRST_UNIX_MILLISECOND => exp,
+            Some(exp) if exp >= FIRST_UNIX_SECOND => exp * 1000,
+            Some(exp) => reference_ms + exp * 1000,
+            None => reference_ms + DEFAULT_LIFETIME.as_millis() as u64,
+        };
+        let lifetime = Duration::from_millis(expires_at_ms.saturating_sub(reference_ms)).min(MAX_LIFETIME);
+        if lifetime.is_zero() {
+            return Err(GrantError::Ended);
+        }
+        let skew_ms = server_ms.map(|server| server.cast_signed().saturating_sub(local_ms.cast_signed()));
+        Ok(Self { token, expires_at_ms, lifetime, requested: times.requested, skew_ms })
+    }
+}
+
+/// A number that is not negative, without its fraction; `None` for what no clock shows.
+fn whole(number: &serde_json::Number) -> Option<u64> {
+    let value = number.as_u64().or_else(|| {
+        let value = number.as_f64()?;
+        (value >= 0.0 && value < u64::MAX as f64).then_some(value as u64)
+    })?;
+    // Far below overflow when it is multiplied, far above any date.
+    Some(value.min(u64::MAX / 1_000_000))
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests;
