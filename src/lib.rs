@@ -1,5 +1,8 @@
 //! A local proxy that holds a LiquidCommerce API key and puts a fresh access token on every request.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod lifecycle;
 pub mod listener;
@@ -9,3 +12,4 @@ pub mod secret;
 pub mod telemetry;
 pub mod tls;
 pub mod token;
+pub mod worker;

@@ -1,0 +1,81 @@
+//! The sandbox as a running API: on a thread of its own, so that it is to the proxy what any API is.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use http::Uri;
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use crate::sandbox::{Sandbox, Settings};
+use crate::secret::{Secret, SecretSource};
+
+/// An embedded API, stopped when dropped.
+#[derive(Debug)]
+pub(super) struct StandIn {
+    base_url: Uri,
+    key: SecretSource,
+    // Dropped first: the thread ends when the other side of it is gone.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StandIn {
+    pub(super) fn start() -> io::Result<Self> {
+        let settings = Settings::default();
+        let key = Secret::parse(settings.api_key.clone()).map_err(io::Error::other)?;
+        let (stop, stopped) = oneshot::channel();
+        let (report, started) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("sandbox".into())
+            .spawn(move || serve(settings, &report, stopped))?;
+        let base_url = started.recv().map_err(io::Error::other)??;
+        Ok(Self {
+            base_url: base_url.parse().map_err(io::Error::other)?,
+            key: SecretSource::Value { secret: key, from: "the sandbox".into() },
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn base_url(&self) -> &Uri {
+        &self.base_url
+    }
+
+    pub(super) fn key(&self) -> &SecretSource {
+        &self.key
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // An error means that it panicked: it is gone either way.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(settings: Settings, report: &mpsc::SyncSender<io::Result<String>>, stopped: oneshot::Receiver<()>) {
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = report.send(Err(error));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        match Sandbox::start(settings).await {
+            Ok(sandbox) => {
+                let _ = report.send(Ok(sandbox.base_url()));
+                // An error is what the drop of the other side looks like.
+                let _ = stopped.await;
+            }
+            Err(error) => {
+                let _ = report.send(Err(error));
+            }
+        }
+    });
+}

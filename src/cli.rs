@@ -1,0 +1,214 @@
+//! The command line: which command, with which configuration, and what its end means to the caller.
+
+mod ask;
+mod check;
+mod run;
+mod wait;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Flags, Loaded, Problems, Sources};
+
+/// Holds a LiquidCommerce API key and puts a fresh access token on every request of the apps beside it.
+///
+/// Apps set their base URL to http://localhost:8000 and send plain requests, without a key. Try it
+/// with no key and no network: liquid-auth-proxy sandbox
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+const AFTER_HELP: &str = "\
+Every setting is also a variable: [listen] address is LIQUID_LISTEN__ADDRESS. Secrets are variables or
+files, never flags: LIQUID_API_KEY_FILE (better) or LIQUID_API_KEY.
+
+Exit codes: 0 after a clean end, 64 for a wrong configuration or command line, 69 when something that is
+needed is unavailable, 1 otherwise.";
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+enum Command {
+    /// Run the proxy (also what happens without a command)
+    Run,
+    /// Run the proxy in front of an embedded stand-in for the API: no key, no network
+    Sandbox,
+    /// Check the whole configuration and print it with secrets redacted
+    Check {
+        /// Also resolve, connect, verify TLS and authenticate once
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Ask a running proxy whether it is ready: exit 0 if it is, 1 if not
+    Healthcheck,
+    /// Wait until a running proxy is ready, then exit, or become the given command
+    Wait {
+        /// How long to wait; then exit 69
+        #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
+        max: std::time::Duration,
+        /// The command that takes this one's place once the proxy is ready
+        #[arg(last = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+struct Options {
+    /// A TOML file with settings [variable: LIQUID_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// sandbox, staging or production [variable: LIQUID_ENVIRONMENT]
+    #[arg(long, global = true, value_name = "NAME")]
+    environment: Option<String>,
+    /// Where apps reach the proxy [default: 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    listen_address: Option<String>,
+    /// Where health, metrics and status are served [default: 127.0.0.1:8001]
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    admin_address: Option<String>,
+    /// Forward to this URL instead of the environment's own
+    #[arg(long, global = true, value_name = "URL")]
+    upstream_base_url: Option<String>,
+    /// error, warn, info, debug or trace [default: info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// text, json or auto: text on a terminal [default: auto]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Which requests get a log line: all, errors or off [default: errors]
+    #[arg(long, global = true, value_name = "WHICH")]
+    log_access: Option<String>,
+}
+
+/// What the caller is told by the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Success,
+    /// It did not, for no reason that has a code of its own.
+    Failure,
+    /// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
+    Usage,
+    /// Something that is needed is unavailable (`EX_UNAVAILABLE`).
+    Unavailable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 64,
+            Exit::Unavailable => 69,
+        })
+    }
+}
+
+/// Runs the command that `arguments` name (the program's own name first).
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap knows where each goes.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    let mut options = cli.options;
+    let exit = match cli.command.unwrap_or(Command::Run) {
+        Command::Run => with_configuration(options, run::run),
+        Command::Sandbox => {
+            options.environment = Some("sandbox".into());
+            with_configuration(options, run::run)
+        }
+        Command::Check { connect } => with_configuration(options, |loaded| check::check(loaded, connect)),
+        Command::Healthcheck => with_admin(options, wait::healthcheck),
+        Command::Wait { max, command } => with_admin(options, |admin| wait::wait(admin, max, &command)),
+    };
+    exit.into()
+}
+
+impl Options {
+    fn sources(self) -> Sources {
+        let flags = Flags {
+            environment: self.environment,
+            listen_address: self.listen_address,
+            admin_address: self.admin_address,
+            upstream_base_url: self.upstream_base_url,
+            log_level: self.log_level,
+            log_format: self.log_format,
+            log_access: self.log_access,
+        };
+        Sources::from_process(self.config, flags)
+    }
+}
+
+fn with_configuration(options: Options, command: impl FnOnce(Loaded) -> Exit) -> Exit {
+    config::load(&options.sources()).map_or_else(|problems| refuse(&problems), command)
+}
+
+fn with_admin(options: Options, command: impl FnOnce(&config::Admin) -> Exit) -> Exit {
+    config::load_admin(&options.sources()).map_or_else(|problems| refuse(&problems), |admin| command(&admin))
+}
+
+fn refuse(problems: &Problems) -> Exit {
+    complain(problems);
+    Exit::Usage
+}
+
+/// A line for whoever started the command.
+fn complain(what: impl fmt::Display) {
+    // When standard error is gone there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
+/// What the command was asked for.
+fn say(what: impl fmt::Display) {
+    // When standard output is closed, nobody wants it.
+    let _ = writeln!(io::stdout(), "{what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        let flags: Vec<_> = Cli::command().get_arguments().map(|a| a.get_id().to_string()).collect();
+        assert!(flags.iter().all(|flag| !flag.contains("key") && !flag.contains("password")), "{flags:?}");
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_behind_the_command() {
+        for arguments in
+            [["proxy", "--log-level", "debug", "sandbox"], ["proxy", "sandbox", "--log-level", "debug"]]
+        {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            assert_eq!(cli.command, Some(Command::Sandbox));
+            assert_eq!(cli.options.log_level.as_deref(), Some("debug"));
+        }
+    }
+
+    #[test]
+    fn wait_takes_a_command_behind_the_dashes() {
+        let cli = Cli::try_parse_from(["proxy", "wait", "--max", "2s", "--", "app", "--flag"]).unwrap();
+        let Some(Command::Wait { max, command }) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(max.as_secs(), 2);
+        assert_eq!(command, ["app", "--flag"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! `healthcheck` and `wait`: is the proxy ready, or when will it be.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use tokio::runtime;
+
+use super::{Exit, ask, complain, say};
+use crate::config::Admin;
+
+/// Between two looks: short enough that an app does not notice, long enough to cost nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// One look at `/readyz`.
+pub(super) fn healthcheck(admin: &Admin) -> Exit {
+    in_runtime(async {
+        match readiness(admin).await {
+            Ok(()) => {
+                say("ready");
+                Exit::Success
+            }
+            Err(why) => {
+                complain(why);
+                Exit::Failure
+            }
+        }
+    })
+}
+
+/// Looks until the proxy is ready, for at most `max`; then this process becomes `command`, if there is one.
+pub(super) fn wait(admin: &Admin, max: Duration, command: &[OsString]) -> Exit {
+    let exit = in_runtime(async {
+        let started = Instant::now();
+        loop {
+            let Err(why) = readiness(admin).await else { return Exit::Success };
+            if started.elapsed() + LOOK_EVERY > max {
+                complain(format_args!("not ready after {}: {why}", humantime::format_duration(max)));
+                return Exit::Unavailable;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    match (exit, command.split_first()) {
+        (Exit::Success, Some((program, arguments))) => {
+            // Returns only if it fails.
+            let error = Command::new(program).args(arguments).exec();
+            complain(format_args!("cannot run {}: {error}", program.display()));
+            Exit::Failure
+        }
+        (exit, _) => exit,
+    }
+}
+
+/// Why the proxy is not ready, if it is not.
+async fn readiness(admin: &Admin) -> Result<(), String> {
+    match ask::get(admin.address, "/readyz").await {
+        Ok((StatusCode::OK, _)) => Ok(()),
+        Ok((_, pending)) => Err(pending.trim_end().to_owned()),
+        Err(silence) => Err(silence.to_string()),
+    }
+}
+
+fn in_runtime(command: impl Future<Output = Exit>) -> Exit {
+    match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            complain(format_args!("the system refused: {error}"));
+            Exit::Unavailable
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The threads that serve apps: each has a runtime, connections and a way to the API of its own, so
+//! that a request never crosses a core.
+//!
+//! All workers accept from one socket. Who accepts a connection hands it to the worker that has the
+//! fewest, so that a few long-lived ones do not all end up on one core.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::runtime::{self, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, warn};
+
+use crate::lifecycle::Drain;
+use crate::listener::Listener;
+use crate::proxy::{Blueprint, Proxy};
+
+/// Connections that may be on their way from one worker to another.
+const INBOX: usize = 64;
+
+/// The pause after the system had no file descriptor left for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The running workers.
+#[derive(Debug)]
+pub struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    done: Vec<oneshot::Receiver<()>>,
+}
+
+/// Where connections can go: how many each worker has, and the way to it.
+#[derive(Debug)]
+struct Floor {
+    desks: Vec<Desk>,
+}
+
+#[derive(Debug)]
+struct Desk {
+    connections: AtomicUsize,
+    inbox: mpsc::Sender<std::net::TcpStream>,
+}
+
+/// A connection counted at a worker, until it is dropped.
+#[derive(Debug)]
+struct Counted {
+    floor: Arc<Floor>,
+    desk: usize,
+}
+
+impl Workers {
+    /// Starts one worker a core. They accept at once, and stop when `drain` starts.
+    pub fn start(listener: &Arc<Listener>, blueprint: &Blueprint, drain: &Drain) -> io::Result<Self> {
+        let count = std::thread::available_parallelism()?.get();
+        let (desks, inboxes): (Vec<_>, Vec<_>) = (0..count)
+            .map(|_| {
+                let (inbox, receiver) = mpsc::channel(INBOX);
+                (Desk { connections: AtomicUsize::new(0), inbox }, receiver)
+            })
+            .unzip();
+        let floor = Arc::new(Floor { desks });
+        let mut workers = Self { threads: Vec::with_capacity(count), done: Vec::with_capacity(count) };
+        for (desk, inbox) in inboxes.into_iter().enumerate() {
+            let runtime_made = runtime::Builder::new_current_thread();
+            let worker = Worker {
+                desk,
+                floor: floor.clone(),
+                inbox,
+                listener: listener.clone(),
+                blueprint: blueprint.clone(),
+                drain: drain.clone(),
+            };
+            let (report, done) = oneshot::channel();
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{desk}"))
+                .spawn(move || worker.run(runtime_made, report))?;
+            workers.threads.push(thread);
+            workers.done.push(done);
+        }
+        Ok(workers)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Returns when every worker has served its last connection. Before the drain, that is never,
+    /// unless a worker fails.
+    pub async fn finished(&mut self) {
+        for done in &mut self.done {
+            // An error means that the worker is gone without a word: it has finished all the same.
+            let _ = done.await;
+        }
+    }
+}
+
+struct Worker {
+    desk: usize,
+    floor: Arc<Floor>,
+    inbox: mpsc::Receiver<std::net::TcpStream>,
+    listener: Arc<Listener>,
+    blueprint: Blueprint,
+    drain: Drain,
+}
+
+impl Worker {
+    fn run(self, mut runtime: runtime::Builder, report: oneshot::Sender<()>) {
+        match runtime.enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => {
+                if let Err(error) = runtime.block_on(self.serve()) {
+                    warn!(%error, "a worker cannot accept connections");
+                }
+            }
+            Err(error) => warn!(%error, "a worker has no runtime"),
+        }
+        // An error means that nobody waits for the workers any more.
+        let _ = report.send(());
+    }
+
+    async fn serve(mut self) -> io::Result<()> {
+        let listener = self.listener.accepting()?;
+        let metrics = self.blueprint.metrics.clone();
+        let service = Proxy::new(self.blueprint).into_service();
+        let mut builder = auto::Builder::new(LocalExecutor);
+        builder.http1().timer(TokioTimer::new());
+        builder.http2().timer(TokioTimer::new());
+        let connections = GracefulShutdown::new();
+        loop {
+            let (stream, counted) = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => match self.floor.place(stream, self.desk)? {
+                        Some(mine) => mine,
+                        None => continue,
+                    },
+                    Err(error) => {
+                        pause_after(&error).await;
+                        continue;
+                    }
+                },
+                Some(stream) = self.inbox.recv() => {
+                    (TcpStream::from_std(stream)?, Counted { floor: self.floor.clone(), desk: self.desk })
+                }
+                () = self.drain.started() => break,
+            };
+            // An error means that the connection is gone already, which its first read will show.
+            let _ = stream.set_nodelay(true);
+            metrics.connection_opened();
+            let metrics = metrics.clone();
+            let connection = builder
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()))
+                .into_owned();
+            let connection = connections.watch(connection);
+            tokio::task::spawn_local(async move {
+                if let Err(error) = connection.await {
+                    debug!(%error, "an app's connection ended badly");
+                }
+                metrics.connection_closed();
+                drop(counted);
+            });
+        }
+        drop(listener);
+        connections.shutdown().await;
+        Ok(())
+    }
+}
+
+impl Floor {
+    /// Finds the desk for a connection that was accepted at `here`: gives it back where that is here.
+    fn place(self: &Arc<Self>, stream: TcpStream, here: usize) -> io::Result<Option<(TcpStream, Counted)>> {
+        let load = |desk: usize| self.desks[desk].connections.load(Ordering::Relaxed);
+        let mut best = here;
+        for desk in 0..self.desks.len() {
+            if load(desk) < load(best) {
+                best = desk;
+            }
+        }
+        self.desks[best].connections.fetch_add(1, Ordering::Relaxed);
+        if best == here {
+            return Ok(Some((stream, Counted { floor: self.clone(), desk: here })));
+        }
+        match self.desks[best].inbox.try_send(stream.into_std()?) {
+            Ok(()) => Ok(None),
+            Err(refused) => {
+                // It is overwhelmed, or draining: whoever has the connection serves it.
+                let (mpsc::error::TrySendError::Full(stream) | mpsc::error::TrySendError::Closed(stream)) =
+                    refused;
+                self.desks[best].connections.fetch_sub(1, Ordering::Relaxed);
+                self.desks[here].connections.fetch_add(1, Ordering::Relaxed);
+                let counted = Counted { floor: self.clone(), desk: here };
+                Ok(Some((TcpStream::from_std(stream)?, counted)))
+            }
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.floor.desks[self.desk].connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An error of the one connection says nothing of the next; any other is the system's, and passes
+/// when something is closed.
+async fn pause_after(error: &io::Error) {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionRefused => {}
+        _ => {
+            warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+/// Runs a connection's tasks on the worker's own runtime.
+#[derive(Debug, Clone, Copy)]
+struct LocalExecutor;
+
+impl<F> Executor<F> for LocalExecutor
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
