@@ -1,0 +1,29 @@
+//! What the tests share: the proxy as a process, an API that a test can script, waiting with a limit.
+
+pub mod daemon;
+pub mod upstream;
+
+use std::time::{Duration, Instant};
+
+/// No wait on a condition takes longer. A machine under load may be slow; it is never this slow.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Between two looks at a condition.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Waits until `look` finds something; panics with `what` when the limit is over.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < LIMIT, "not within {LIMIT:?}: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Runs `future` to its end; panics with `what` when the limit is over.
+pub async fn within_limit<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {what}"))
+}

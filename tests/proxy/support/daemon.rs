@@ -1,0 +1,220 @@
+//! The proxy as a process of its own, on ports of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::eventually;
+
+/// A key that no other part of the world knows.
+pub const KEY: &str = "test-key-5f0c1e";
+
+/// A proxy that is to be started.
+pub struct Builder {
+    variables: Vec<(String, String)>,
+    directory: TempDir,
+}
+
+/// A running proxy. Ended when dropped.
+pub struct Daemon {
+    child: Child,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+    _directory: TempDir,
+}
+
+/// The program itself, with nothing of this process's environment.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liquid-auth-proxy"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+impl Builder {
+    /// In front of the API at `base_url`, as `staging`, with [`KEY`] in a file.
+    pub fn new(base_url: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let key_file = directory.path().join("api_key");
+        std::fs::write(&key_file, format!("{KEY}\n")).unwrap();
+        Self { variables: Vec::new(), directory }
+            .set("environment", "staging")
+            .set("upstream.base_url", base_url)
+            .set("credentials.api.key_file", key_file.to_str().unwrap())
+            .set("listen.address", "127.0.0.1:0")
+            .set("admin.address", "127.0.0.1:0")
+            .set("log.level", "debug")
+            .set("log.format", "json")
+    }
+
+    /// Sets a key of the configuration, by its variable.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        let variable = format!("LIQUID_{}", key.replace('.', "__").to_uppercase());
+        self.variables.retain(|(name, _)| *name != variable);
+        self.variables.push((variable, value.to_owned()));
+        self
+    }
+
+    /// Trusts the certificates in `pem`.
+    pub fn trust(self, pem: &str) -> Self {
+        let file = self.directory.path().join("ca.pem");
+        std::fs::write(&file, pem).unwrap();
+        self.set("upstream.ca_file", file.to_str().unwrap())
+    }
+
+    /// Where the key stands.
+    pub fn key_file(&self) -> PathBuf {
+        self.directory.path().join("api_key")
+    }
+
+    /// Starts it, and returns when it serves (it need not be ready).
+    pub async fn start(self) -> Daemon {
+        let mut child = command()
+            .arg("run")
+            .envs(self.variables)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let sink = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                sink.lock().unwrap().push(line);
+            }
+        });
+        let serving = eventually("the proxy serves", async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("it ended with {status}:\n{}", log.lock().unwrap().join("\n"));
+            }
+            let lines = log.lock().unwrap();
+            let entries = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            entries.into_iter().find(|entry| entry["message"] == "serving")
+        })
+        .await;
+        let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
+        Daemon { child, listen: address("listen"), admin: address("admin"), log, _directory: self.directory }
+    }
+
+    /// Starts it, and returns when it is ready.
+    pub async fn ready(self) -> Daemon {
+        let daemon = self.start().await;
+        daemon.becomes_ready().await;
+        daemon
+    }
+}
+
+impl Daemon {
+    /// Where apps reach it.
+    pub fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where operators reach it.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A URL on the apps' listener.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listen)
+    }
+
+    /// `GET path` on the admin listener: status and text.
+    pub async fn admin(&self, path: &str) -> (u16, String) {
+        let answer = client().get(format!("http://{}{path}", self.admin)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// `/status`
+    pub async fn status(&self) -> Value {
+        serde_json::from_str(&self.admin("/status").await.1).unwrap()
+    }
+
+    /// The value of the sample of `/metrics` that is written `name` (with labels); 0 where there is none.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.admin("/metrics").await;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub async fn becomes_ready(&self) {
+        eventually("the proxy is ready", async || (self.admin("/readyz").await.0 == 200).then_some(())).await;
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub async fn ends(&mut self) -> ExitStatus {
+        eventually("the proxy ends", async || self.child.try_wait().unwrap()).await
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the proxy's log:\n{}", self.log());
+        }
+    }
+}
+
+/// A plain client, as apps have it.
+pub fn client() -> reqwest::Client {
+    // No TLS is spoken on this side, but the library wants to know how it would be.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+/// Runs the program to its end: exit code, standard output, standard error.
+pub fn run_to_end(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+    let mut child = command()
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    let output = child.wait_with_output().unwrap();
+    let code = output.status.code().unwrap_or(-1);
+    (code, String::from_utf8(output.stdout).unwrap(), reader.join().unwrap())
+}
