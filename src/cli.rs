@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{self, Flags, Loaded, Problems, Sources};
 
@@ -129,11 +129,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             options.environment = Some("sandbox".into());
             with_configuration(options, run::run)
         }
-        Command::Check { connect } => with_configuration(options, |loaded| check::check(loaded, connect)),
+        Command::Check { connect } => with_configuration(options, |loaded| check::check(&loaded, connect)),
         Command::Healthcheck => with_admin(options, wait::healthcheck),
         Command::Wait { max, command } => with_admin(options, |admin| wait::wait(admin, max, &command)),
     };
     exit.into()
+}
+
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 impl Options {
@@ -178,8 +183,6 @@ fn say(what: impl fmt::Display) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! The data path: what happens to an app's request.
 //!
 //! [`Proxy::serve`] reads as a request's life. Each step stands in a file of its own; the order is
-//! here. What the proxy answers itself comes from the router behind it ([`local_auth`]) or from
+//! here. What the proxy answers itself comes from the router behind it (`local_auth`) or from
 //! [`error`], the only place where a status of its own is chosen.
 
 pub mod body;
@@ -43,6 +43,7 @@ use self::record::{InFlight, Own, Record};
 use self::upload::{Progress, Upload};
 use crate::config::{self, AccessLog};
 use crate::telemetry::metrics::Metrics;
+use crate::token::Moment;
 use crate::token::cell::{Current, Handle, TokenCell};
 
 pub use self::local_auth::PLACEHOLDER;
@@ -176,7 +177,7 @@ impl Proxy {
         response: Response<Incoming>,
         method: &http::Method,
         progress: &Progress,
-        requested: crate::token::clock::Moment,
+        requested: Moment,
     ) -> Result<Response<Body>, Refusal> {
         let idle_timeout = self.upstream.idle_timeout();
         if !progress.asks_refresh() {

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use self::clock::{Deadline, Moment};
-pub use self::grant::Grant;
+use self::clock::Deadline;
+pub use self::clock::Moment;
+pub use self::grant::{Grant, GrantError, Times};
 use crate::secret::Secret;
 
 /// The header that carries the API key (wire contract, "Getting an access token").

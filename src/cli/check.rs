@@ -12,12 +12,12 @@ use crate::token::clock::Clock;
 use crate::token::schedule;
 
 /// Prints the configuration; with `connect`, also goes the way to the API once.
-pub(super) fn check(loaded: Loaded, connect: bool) -> Exit {
-    say(&loaded);
+pub(super) fn check(loaded: &Loaded, connect: bool) -> Exit {
+    say(loaded);
     if !connect {
         return Exit::Success;
     }
-    match try_it(&loaded) {
+    match try_it(loaded) {
         Ok(()) => Exit::Success,
         Err(error) => {
             complain(format_args!("the API cannot be used with this configuration: {error}"));

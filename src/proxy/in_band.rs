@@ -23,9 +23,7 @@ pub(super) use self::scan::Scan;
 use super::body::Body;
 use super::error::Refusal;
 use super::local_auth::PLACEHOLDER;
-use crate::token::Grant;
-use crate::token::clock::Moment;
-use crate::token::grant::Times;
+use crate::token::{Grant, Moment, Times};
 
 /// The largest answer, decoded, that is searched. The API's are a hundredth of this.
 pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;

@@ -9,7 +9,8 @@ async fn a_plain_request_in_an_authenticated_one_out() {
     let sandbox = Sandbox::start(settings).await.unwrap();
     let daemon = Builder::new(&sandbox.base_url()).trust(sandbox.ca_pem().unwrap()).ready().await;
 
-    let answer = client().post(daemon.url("/catalog/search")).body(r#"{"search":"gin"}"#).send().await.unwrap();
+    let answer =
+        client().post(daemon.url("/catalog/search")).body(r#"{"search":"gin"}"#).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let catalog: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     assert!(!catalog["products"].as_array().unwrap().is_empty());

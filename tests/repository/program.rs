@@ -1,89 +1,70 @@
 //! What the program understands: settings, commands, flags, defaults. The one place in this suite that
 //! says so; every other check asks here.
 
-/// Variables that stand for a key but are not spelled like it, and the one that names a file.
-const SHORTCUTS: [&str; 3] = ["LIQUID_CONFIG", "LIQUID_API_KEY", "LIQUID_API_KEY_FILE"];
+use std::collections::BTreeMap;
 
-/// A flag, and whether a value follows it.
-type Flag = (&'static str, bool);
+use clap::Command;
+use liquid_auth_proxy::{cli, config};
 
-/// Flags that every command takes.
-const EVERYWHERE: [Flag; 3] = [("--config", true), ("--help", false), ("--version", false)];
+/// The variable that names the file of settings; it stands for no key.
+const FILE_VARIABLE: &str = "LIQUID_CONFIG";
+
+/// The flags of a command, and whether a value follows each.
+type Flags = BTreeMap<String, bool>;
 
 /// Every key of the configuration, as `section.key`.
-///
-/// Stands in for `liquid_auth_proxy::config::keys()`.
 pub(crate) fn known_keys() -> Vec<String> {
-    [
-        "environment",
-        "listen.address",
-        "listen.allow_remote",
-        "admin.address",
-        "upstream.base_url",
-        "upstream.ca_file",
-        "upstream.connect_timeout",
-        "upstream.response_timeout",
-        "upstream.idle_timeout",
-        "upstream.http2",
-        "upstream.send_api_key",
-        "credentials.api.key",
-        "credentials.api.key_file",
-        "token.wait_timeout",
-        "token.refresh_ratio",
-        "requests.max_body",
-        "requests.max_in_flight",
-        "shutdown.delay",
-        "shutdown.drain_timeout",
-        "log.format",
-        "log.level",
-        "log.access",
-    ]
-    .map(String::from)
-    .into()
+    config::keys().map(|key| key.key.to_owned()).collect()
 }
 
-/// Every variable that the program reads: the shortcuts, and one for each key.
+/// Every variable that the program reads: one for each key, the shortcuts, and the file's.
 pub(crate) fn known_variables() -> Vec<String> {
-    let spelled = |key: &String| format!("LIQUID_{}", key.replace('.', "__").to_uppercase());
-    known_keys().iter().map(spelled).chain(SHORTCUTS.map(String::from)).collect()
-}
-
-/// Every command with the flags of its own.
-///
-/// Stands in for what the command line's parser knows.
-fn known_commands() -> [(&'static str, &'static [Flag]); 5] {
-    [
-        ("run", &[]),
-        ("sandbox", &[]),
-        ("check", &[("--connect", false)]),
-        ("healthcheck", &[]),
-        ("wait", &[("--max", true)]),
-    ]
+    let shortcuts = config::keys().filter_map(|key| key.shortcut).map(String::from);
+    config::keys().map(config::Key::variable).chain(shortcuts).chain([FILE_VARIABLE.into()]).collect()
 }
 
 /// How long a stop may take with the built-in defaults, in seconds: `shutdown.delay` and
 /// `shutdown.drain_timeout` together.
-///
-/// Stands in for the values in `config/default.toml`.
 pub(crate) fn default_stop_seconds() -> u64 {
-    30
+    let sources = config::Sources {
+        flags: config::Flags { environment: Some("sandbox".into()), ..Default::default() },
+        ..Default::default()
+    };
+    let shutdown = config::load(&sources).unwrap().config.shutdown;
+    (shutdown.delay + shutdown.drain_timeout).as_secs()
+}
+
+fn flags(command: &Command) -> Flags {
+    let of = |argument: &clap::Arg| {
+        Some((format!("--{}", argument.get_long()?), argument.get_action().takes_values()))
+    };
+    command.get_arguments().filter_map(of).collect()
+}
+
+/// Flags that every command takes.
+fn flags_of_all(program: &Command) -> Flags {
+    let mut flags = flags(program);
+    flags.insert("--help".into(), false);
+    flags.insert("--version".into(), false);
+    flags
 }
 
 /// What is wrong with a call of the program by these arguments, its own name not among them.
 pub(crate) fn call_fault(arguments: &[String]) -> Option<String> {
-    let mut command: Option<(&str, &[Flag])> = None;
+    let program = cli::command();
+    let of_all = flags_of_all(&program);
+    let mut command: Option<&Command> = None;
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
         if argument == "--" {
-            return match command {
-                Some(("wait", _)) => None,
-                _ => Some("only `wait` takes a command after `--`".into()),
-            };
+            let takes_one =
+                command.is_some_and(|command| command.get_positionals().any(clap::Arg::is_last_set));
+            return (!takes_one).then(|| "no command is taken after `--`".into());
         }
         if argument.starts_with('-') {
             let (name, value) = argument.split_once('=').map_or((argument, None), |(n, v)| (n, Some(v)));
-            let own = command.map_or(&[][..], |(_, flags)| flags);
-            let Some((_, takes_value)) = EVERYWHERE.iter().chain(own).find(|(flag, _)| *flag == name) else {
+            let own = command.map(flags).unwrap_or_default();
+            let Some(takes_value) = of_all.get(name).or_else(|| own.get(name)) else {
                 return Some(format!("no flag {name}"));
             };
             if *takes_value && value.is_none() && rest.next().is_none() {
@@ -92,7 +73,7 @@ pub(crate) fn call_fault(arguments: &[String]) -> Option<String> {
         } else if command.is_some() {
             return Some(format!("unexpected argument {argument:?}"));
         } else {
-            command = known_commands().into_iter().find(|(name, _)| *name == argument);
+            command = program.find_subcommand(argument);
             if command.is_none() {
                 return Some(format!("no command {argument:?}"));
             }
