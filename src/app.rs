@@ -191,6 +191,7 @@ impl App {
             wait_timeout: config.token.wait_timeout,
             scheme: api.scheme,
             authority: api.authority,
+            listen: listener.address(),
             tls: api.tls,
             token: token.clone(),
             api_key,

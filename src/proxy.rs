@@ -21,6 +21,7 @@ mod proxy_status;
 mod upload;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,8 @@ pub struct Blueprint {
     pub scheme: Scheme,
     /// Host and port of `upstream.base_url`.
     pub authority: Authority,
+    /// Where apps reach the proxy.
+    pub listen: SocketAddr,
     /// Whom to trust.
     pub tls: ClientConfig,
     /// Where the token comes from.
@@ -82,6 +85,7 @@ pub struct Proxy {
     upstream: Upstream,
     api_key: Option<HeaderValue>,
     local: Router,
+    listen: SocketAddr,
     max_body: u64,
     in_flight: Arc<InFlight>,
     metrics: Metrics,
@@ -97,6 +101,7 @@ impl Proxy {
             upstream: Upstream::new(&upstream, scheme, authority, blueprint.tls, blueprint.metrics.clone()),
             api_key: blueprint.api_key,
             local: local_auth::router(),
+            listen: blueprint.listen,
             max_body: requests.max_body,
             in_flight: blueprint.in_flight,
             metrics: blueprint.metrics,
@@ -144,7 +149,7 @@ impl Proxy {
         let place = self.in_flight.enter().ok_or_else(|| Refusal::Overloaded(self.in_flight.most()))?;
         record.keep(place);
         let (head, body) = request.into_parts();
-        guard::check(&head, self.max_body)?;
+        guard::check(&head, self.listen, self.max_body)?;
         if let Some(endpoint) = Authentication::of(head.uri.path()) {
             return local_auth::answer(&self.local, endpoint, head.method, &self.token).await;
         }

@@ -54,6 +54,7 @@ struct Desk {
 struct Counted {
     floor: Arc<Floor>,
     desk: usize,
+    handed_over: bool,
 }
 
 impl Workers {
@@ -129,35 +130,25 @@ impl Worker {
     async fn serve(mut self) -> io::Result<()> {
         let listener = self.listener.accepting()?;
         let metrics = self.blueprint.metrics.clone();
-        let service = Proxy::new(self.blueprint).into_service();
+        let service = TowerToHyperService::new(Proxy::new(self.blueprint).into_service());
         let mut builder = auto::Builder::new(LocalExecutor);
         builder.http1().timer(TokioTimer::new());
         builder.http2().timer(TokioTimer::new());
         let connections = GracefulShutdown::new();
-        loop {
-            let (stream, counted) = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => match self.floor.place(stream, self.desk)? {
-                        Some(mine) => mine,
-                        None => continue,
-                    },
-                    Err(error) => {
-                        pause_after(&error).await;
-                        continue;
-                    }
-                },
-                Some(stream) = self.inbox.recv() => {
-                    (TcpStream::from_std(stream)?, Counted { floor: self.floor.clone(), desk: self.desk })
+        let serve = |placed: Placed| {
+            let (stream, counted) = match placed {
+                Ok(Some(mine)) => mine,
+                Ok(None) => return,
+                Err(error) => {
+                    warn!(%error, "a connection could not be taken over");
+                    return;
                 }
-                () = self.drain.started() => break,
             };
             // An error means that the connection is gone already, which its first read will show.
             let _ = stream.set_nodelay(true);
             metrics.connection_opened();
             let metrics = metrics.clone();
-            let connection = builder
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()))
-                .into_owned();
+            let connection = builder.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
             let connection = connections.watch(connection);
             tokio::task::spawn_local(async move {
                 if let Err(error) = connection.await {
@@ -166,44 +157,74 @@ impl Worker {
                 metrics.connection_closed();
                 drop(counted);
             });
+        };
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => serve(self.floor.place(stream, self.desk)),
+                    Err(error) => pause_after(&error).await,
+                },
+                Some(stream) = self.inbox.recv() => serve(self.floor.received(stream, self.desk)),
+                () = self.drain.started() => break,
+            }
         }
         drop(listener);
+        // What was on its way to this worker is a client's all the same.
+        self.inbox.close();
+        while let Some(stream) = self.inbox.recv().await {
+            serve(self.floor.received(stream, self.desk));
+        }
         connections.shutdown().await;
         Ok(())
     }
 }
 
+/// What becomes of an accepted connection: `None` where another worker has it.
+type Placed = io::Result<Option<(TcpStream, Counted)>>;
+
 impl Floor {
-    /// Finds the desk for a connection that was accepted at `here`: gives it back where that is here.
-    fn place(self: &Arc<Self>, stream: TcpStream, here: usize) -> io::Result<Option<(TcpStream, Counted)>> {
-        let load = |desk: usize| self.desks[desk].connections.load(Ordering::Relaxed);
-        let mut best = here;
-        for desk in 0..self.desks.len() {
-            if load(desk) < load(best) {
-                best = desk;
-            }
-        }
+    /// Finds the desk for a connection that was accepted at `here`.
+    fn place(self: &Arc<Self>, stream: TcpStream, here: usize) -> Placed {
+        let load = |desk: &usize| self.desks[*desk].connections.load(Ordering::Relaxed);
+        let best = (0..self.desks.len()).min_by_key(|desk| (load(desk), *desk != here)).unwrap_or(here);
         self.desks[best].connections.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted { floor: self.clone(), desk: best, handed_over: false };
         if best == here {
-            return Ok(Some((stream, Counted { floor: self.clone(), desk: here })));
+            return Ok(Some((stream, counted)));
         }
         match self.desks[best].inbox.try_send(stream.into_std()?) {
-            Ok(()) => Ok(None),
-            Err(refused) => {
-                // It is overwhelmed, or draining: whoever has the connection serves it.
-                let (mpsc::error::TrySendError::Full(stream) | mpsc::error::TrySendError::Closed(stream)) =
-                    refused;
-                self.desks[best].connections.fetch_sub(1, Ordering::Relaxed);
+            // The other desk has it, and its count.
+            Ok(()) => {
+                counted.hand_over();
+                Ok(None)
+            }
+            // It is overwhelmed, or draining: who has the connection serves it.
+            Err(mpsc::error::TrySendError::Full(stream) | mpsc::error::TrySendError::Closed(stream)) => {
                 self.desks[here].connections.fetch_add(1, Ordering::Relaxed);
-                let counted = Counted { floor: self.clone(), desk: here };
-                Ok(Some((TcpStream::from_std(stream)?, counted)))
+                self.received(stream, here)
             }
         }
+    }
+
+    /// Takes a connection that is counted at `here` already.
+    fn received(self: &Arc<Self>, stream: std::net::TcpStream, here: usize) -> Placed {
+        let counted = Counted { floor: self.clone(), desk: here, handed_over: false };
+        Ok(Some((TcpStream::from_std(stream)?, counted)))
+    }
+}
+
+impl Counted {
+    /// Leaves the count to whoever receives the connection.
+    fn hand_over(mut self) {
+        self.handed_over = true;
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
+        if self.handed_over {
+            return;
+        }
         self.floor.desks[self.desk].connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -232,5 +253,53 @@ where
 {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floor(desks: usize) -> (Arc<Floor>, Vec<mpsc::Receiver<std::net::TcpStream>>) {
+        let (desks, inboxes) = (0..desks)
+            .map(|_| {
+                let (inbox, receiver) = mpsc::channel(1);
+                (Desk { connections: AtomicUsize::new(0), inbox }, receiver)
+            })
+            .unzip();
+        (Arc::new(Floor { desks }), inboxes)
+    }
+
+    async fn connection() -> TcpStream {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()
+    }
+
+    fn counts(floor: &Floor) -> Vec<usize> {
+        floor.desks.iter().map(|desk| desk.connections.load(Ordering::Relaxed)).collect()
+    }
+
+    #[tokio::test]
+    async fn connections_go_where_there_are_fewest() {
+        let (floor, mut inboxes) = floor(2);
+        let first = floor.place(connection().await, 0).unwrap().expect("here, where as few are as elsewhere");
+        assert!(floor.place(connection().await, 0).unwrap().is_none(), "the other desk has fewer");
+        assert_eq!(counts(&floor), [1, 1]);
+
+        let second = floor.received(inboxes[1].recv().await.unwrap(), 1).unwrap();
+        assert_eq!(counts(&floor), [1, 1]);
+        drop(second);
+        drop(first);
+        assert_eq!(counts(&floor), [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn a_desk_that_takes_no_more_loses_no_connection() {
+        let (floor, inboxes) = floor(2);
+        drop(inboxes);
+        let first = floor.place(connection().await, 0).unwrap();
+        let second = floor.place(connection().await, 0).unwrap();
+        assert!(first.is_some() && second.is_some());
+        assert_eq!(counts(&floor), [2, 0]);
     }
 }

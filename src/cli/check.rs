@@ -46,7 +46,8 @@ fn try_it(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
         say(format_args!("next refresh   after {}", whole_seconds(renewal)));
         match grant.skew_ms {
             Some(skew) => {
-                say(format_args!("clock skew     {:+.3} s (server ahead of us)", skew as f64 / 1000.0))
+                let seconds = skew as f64 / 1000.0;
+                say(format_args!("clock skew     {seconds:+.3} s (how far the server is ahead of us)"));
             }
             None => say("clock skew     unknown: the server does not tell its time"),
         }

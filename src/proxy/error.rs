@@ -64,6 +64,9 @@ pub enum Refusal {
     /// The request's body exceeds `requests.max_body`.
     #[error("the request's body has more than {0} bytes, the most that requests.max_body allows")]
     RequestTooLarge(u64),
+    /// The request names another host as its target.
+    #[error("the request's target is at {0}, but this proxy forwards to the API only: send the path alone")]
+    HostNotAllowed(String),
     /// The request is of a kind that the proxy does not pass on.
     #[error("{0}")]
     RequestNotAllowed(String),
@@ -82,6 +85,7 @@ impl Refusal {
             Self::RequestTimeout(_) => "request_timeout",
             Self::Overloaded(_) => "overloaded",
             Self::RequestTooLarge(_) => "request_too_large",
+            Self::HostNotAllowed(_) => "host_not_allowed",
             Self::RequestNotAllowed(_) => "request_not_allowed",
         }
     }
@@ -96,6 +100,7 @@ impl Refusal {
             Self::UpstreamTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HostNotAllowed(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::RequestNotAllowed(_) => StatusCode::FORBIDDEN,
         }
     }
@@ -111,7 +116,9 @@ impl Refusal {
             Self::UpstreamProtocolError(_) => "http_protocol_error",
             Self::RequestTimeout(_) => "http_request_error",
             Self::Overloaded(_) => "connection_limit_reached",
-            Self::RequestTooLarge(_) | Self::RequestNotAllowed(_) => "http_request_denied",
+            Self::RequestTooLarge(_) | Self::HostNotAllowed(_) | Self::RequestNotAllowed(_) => {
+                "http_request_denied"
+            }
         }
     }
 
@@ -197,6 +204,7 @@ mod tests {
             (Refusal::RequestTimeout(wait), 408, "request_timeout", None),
             (Refusal::Overloaded(7), 503, "overloaded", Some("1")),
             (Refusal::RequestTooLarge(7), 413, "request_too_large", None),
+            (Refusal::HostNotAllowed("evil.example".into()), 421, "host_not_allowed", None),
             (Refusal::RequestNotAllowed("no".into()), 403, "request_not_allowed", None),
         ]
     }

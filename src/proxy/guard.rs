@@ -1,14 +1,16 @@
 //! Which requests are passed on at all.
 
+use std::net::{IpAddr, SocketAddr};
+
 use http::header::UPGRADE;
-use http::{HeaderMap, Method, Uri, request};
+use http::{HeaderMap, Method, Version, request};
 
 use super::error::Refusal;
 
-/// Refuses what the proxy does not pass on. `host` is the authority that the client knows it by.
-pub(super) fn check(head: &request::Parts, max_body: u64) -> Result<(), Refusal> {
+/// Refuses what the proxy does not pass on. `listen` is where apps reach it.
+pub(super) fn check(head: &request::Parts, listen: SocketAddr, max_body: u64) -> Result<(), Refusal> {
     method(&head.method)?;
-    target(&head.uri, &head.headers)?;
+    target(head, listen)?;
     upgrade(&head.headers)?;
     content_length(&head.headers, max_body)
 }
@@ -22,20 +24,24 @@ fn method(method: &Method) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// An absolute-form target (RFC 9112, section 3.2.2) must name the host that `Host` names: this proxy.
-fn target(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(authority) = uri.authority() else { return Ok(()) };
-    // Over HTTP/2 the authority comes from `:authority` and there need be no `Host`.
-    let same = headers
-        .get(http::header::HOST)
-        .is_none_or(|host| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()));
-    if same {
-        Ok(())
-    } else {
-        Err(Refusal::RequestNotAllowed(
-            "the request's target names another host than its Host header: this proxy forwards to the API only"
-                .into(),
-        ))
+/// A target in absolute form (RFC 9112, section 3.2.2) must name this proxy: who names another host
+/// takes it for a general HTTP proxy, and would get an answer of the API's for that host's.
+fn target(head: &request::Parts, listen: SocketAddr) -> Result<(), Refusal> {
+    // In HTTP/2 every request has an authority (RFC 9113, section 8.3.1).
+    let absolute = head.uri.authority().filter(|_| head.version <= Version::HTTP_11);
+    match absolute {
+        Some(authority) if !is_ours(authority.host(), listen.ip()) => {
+            Err(Refusal::HostNotAllowed(authority.host().to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_ours(host: &str, listen: IpAddr) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match address {
+        Ok(address) => address.is_loopback() || address.is_unspecified() || address == listen,
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -71,7 +77,7 @@ mod tests {
 
     fn check_with(request: request::Builder) -> Result<(), String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        check(&head, 100).map_err(|refusal| refusal.code().to_owned())
+        check(&head, "192.0.2.7:8000".parse().unwrap(), 100).map_err(|refusal| refusal.code().to_owned())
     }
 
     #[test]
@@ -84,11 +90,23 @@ mod tests {
 
     #[test]
     fn a_target_at_another_host_is_refused() {
-        let at = |uri: &str, host: &str| check_with(Request::get(uri).header("host", host));
-        assert_eq!(at("http://localhost:8000/x", "LOCALHOST:8000"), Ok(()));
-        assert!(at("http://evil.example/x", "localhost:8000").is_err());
-        assert_eq!(check_with(Request::get("http://localhost:8000/x")), Ok(()));
+        let at = |uri: &str| check_with(Request::get(uri));
+        for ours in
+            ["http://LOCALHOST:8000/x", "http://127.0.0.1/x", "http://[::1]:8000/", "http://0.0.0.0:8000/"]
+        {
+            assert_eq!(at(ours), Ok(()), "{ours}");
+        }
+        for other in ["http://evil.example/x", "https://api.liquidcommerce.cloud/", "http://10.0.0.1/"] {
+            assert_eq!(at(other), Err("host_not_allowed".into()), "{other}");
+        }
+        assert_eq!(at("http://192.0.2.7/"), Ok(()), "the address that it listens on");
         assert!(check_with(Request::builder().method("CONNECT").uri("evil.example:443")).is_err());
+    }
+
+    #[test]
+    fn an_authority_of_http2_is_no_absolute_form() {
+        let request = Request::get("http://proxy.internal:8000/x").version(Version::HTTP_2);
+        assert_eq!(check_with(request), Ok(()));
     }
 
     #[test]

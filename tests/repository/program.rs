@@ -30,7 +30,7 @@ pub(crate) fn default_stop_seconds() -> u64 {
         flags: config::Flags { environment: Some("sandbox".into()), ..Default::default() },
         ..Default::default()
     };
-    let shutdown = config::load(&sources).unwrap().config.shutdown;
+    let shutdown = config::load(&sources).expect("the defaults are right").config.shutdown;
     (shutdown.delay + shutdown.drain_timeout).as_secs()
 }
 
