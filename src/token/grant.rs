@@ -28,7 +28,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(31 * 86_400);
 pub struct Grant {
     /// The token itself.
     pub token: Secret,
-    /// The server's `exp`, Unix milliseconds by the server's clock.
+    /// The end of `lifetime` by the server's clock, Unix milliseconds: its `exp`, where that can be believed.
     pub expires_at_ms: u64,
     /// How long it lives, counted from `requested`.
     pub lifetime: Duration,
@@ -123,16 +123,18 @@ impl Grant {
         let local_ms = unix_ms(times.now);
         let server_ms = timestamp.and_then(|n| whole(&n)).or_else(|| times.date.map(unix_ms));
         let reference_ms = server_ms.unwrap_or(local_ms);
-        let expires_at_ms = match payload.exp.and_then(|exp| whole(&exp)) {
+        let claimed_ms = match payload.exp.and_then(|exp| whole(&exp)) {
             Some(exp) if exp >= FIRST_UNIX_MILLISECOND => exp,
             Some(exp) if exp >= FIRST_UNIX_SECOND => exp * 1000,
             Some(exp) => reference_ms + exp * 1000,
             None => reference_ms + DEFAULT_LIFETIME.as_millis() as u64,
         };
-        let lifetime = Duration::from_millis(expires_at_ms.saturating_sub(reference_ms)).min(MAX_LIFETIME);
+        let lifetime = Duration::from_millis(claimed_ms.saturating_sub(reference_ms)).min(MAX_LIFETIME);
         if lifetime.is_zero() {
             return Err(GrantError::Ended);
         }
+        // Apps are told this end, and the server's time that it is counted from: both must be true.
+        let expires_at_ms = reference_ms + lifetime.as_millis() as u64;
         let skew_ms = server_ms.map(|server| server.cast_signed().saturating_sub(local_ms.cast_signed()));
         Ok(Self { token, expires_at_ms, lifetime, requested: times.requested, skew_ms })
     }
