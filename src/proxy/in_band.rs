@@ -80,7 +80,7 @@ pub(super) async fn mask(
 
 /// The answer, whole and without its content coding.
 async fn decoded(response: Response<Body>) -> Result<Response<Bytes>, Refusal> {
-    let mut response = Some(response);
+    let mut response = Some(named_plainly(response)?);
     let decompressed = Decompression::new(service_fn(move |_: Request<()>| {
         let response = response.take().ok_or(Gone);
         std::future::ready(response)
@@ -89,9 +89,7 @@ async fn decoded(response: Response<Body>) -> Result<Response<Bytes>, Refusal> {
     .await
     .map_err(|error| Refusal::UpstreamProtocolError(error.to_string()))?;
     if let Some(coding) = decompressed.headers().get(CONTENT_ENCODING) {
-        return Err(Refusal::UpstreamProtocolError(format!(
-            "it may hold an access token, in the content coding {coding:?} that the proxy cannot decode"
-        )));
+        return Err(undecodable(coding));
     }
     let (head, body) = decompressed.into_parts();
     let mut body = std::pin::pin!(Limited::new(body, MAX_ANSWER));
@@ -107,6 +105,34 @@ async fn decoded(response: Response<Body>) -> Result<Response<Bytes>, Refusal> {
         }
     }
     Ok(Response::from_parts(head, bytes.freeze()))
+}
+
+/// The answer with its content coding under the one name that the decoder knows: names are
+/// case-insensitive, `x-gzip` is gzip and `identity` is none (RFC 9110, sections 8.4.1 and 12.5.3).
+/// More codings than one are refused, as the decoder would take off only one of them.
+fn named_plainly(mut response: Response<Body>) -> Result<Response<Body>, Refusal> {
+    let mut fields = response.headers().get_all(CONTENT_ENCODING).iter();
+    let (first, second) = (fields.next(), fields.next());
+    let Some(coding) = first else { return Ok(response) };
+    if let Some(second) = second {
+        return Err(undecodable(second));
+    }
+    let name = match coding.as_bytes().to_ascii_lowercase().as_slice() {
+        b"identity" | b"" => None,
+        b"x-gzip" => Some(HeaderValue::from_static("gzip")),
+        lower => Some(HeaderValue::from_bytes(lower).map_err(|_| undecodable(coding))?),
+    };
+    match name {
+        Some(name) => response.headers_mut().insert(CONTENT_ENCODING, name),
+        None => response.headers_mut().remove(CONTENT_ENCODING),
+    };
+    Ok(response)
+}
+
+fn undecodable(coding: &HeaderValue) -> Refusal {
+    Refusal::UpstreamProtocolError(format!(
+        "it may hold an access token, in the content coding {coding:?} that the proxy cannot decode"
+    ))
 }
 
 /// The one answer was taken already.

@@ -28,7 +28,8 @@ pub(super) enum Found {
 
 /// Looks for tokens in a whole answer, decoded.
 pub(super) fn find(body: &[u8]) -> Found {
-    let Ok(text) = std::str::from_utf8(body) else { return unless_suspicious(body) };
+    // What is no text may be compressed without saying so: no word in it would show.
+    let Ok(text) = std::str::from_utf8(body) else { return Found::Unclear };
     let Ok(Auths(auths)) = serde_json::from_str(text) else { return unless_suspicious(body) };
     let mut places = Vec::new();
     for auth in auths {
@@ -231,7 +232,9 @@ mod tests {
         ] {
             assert_eq!(masked(body), "unclear", "{body}");
         }
-        assert_eq!(find(b"\xff\xfe{\0\"\0"), Found::Unclear);
+        for body in [&b"\xff\xfe{\0\"\0"[..], b"\x1f\x8b\x08", b"<h1>d\xe9sol\xe9</h1>"] {
+            assert_eq!(find(body), Found::Unclear, "{body:?}");
+        }
     }
 
     proptest! {
