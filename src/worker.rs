@@ -129,6 +129,9 @@ impl Worker {
 
     async fn serve(mut self) -> io::Result<()> {
         let listener = self.listener.accepting()?;
+        // Kept any longer, it would hold the port open until the last connection has ended, with nobody
+        // to accept what queues there.
+        drop(self.listener);
         let metrics = self.blueprint.metrics.clone();
         let service = TowerToHyperService::new(Proxy::new(self.blueprint).into_service());
         let mut builder = auto::Builder::new(LocalExecutor);
