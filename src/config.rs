@@ -131,6 +131,20 @@ pub struct Credentials {
     /// `[credentials.api]`: where the API key is. `None` only in the sandbox environment, where
     /// the embedded API's own key is used.
     pub api: Option<SecretSource>,
+    /// `[credentials.orders]`: the Orders API's own credential, where there is one.
+    pub orders: Option<Orders>,
+    /// `orders.paths`: prefixes of the paths that belong to the Orders API, by whole segments. Each
+    /// begins with a slash, ends with none, and is read alike by every server.
+    pub orders_paths: Vec<String>,
+}
+
+/// `[credentials.orders]`: what the Orders API's token is got with, by HTTP Basic authentication.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// `user_id`: visible ASCII without a colon (RFC 7617, section 2).
+    pub user_id: String,
+    /// Where the password is.
+    pub password: SecretSource,
 }
 
 /// `[token]`

@@ -94,9 +94,16 @@ impl<F: Fn(usize) -> Source> Walk<'_, F> {
 
     fn entry(&mut self, path: &str, item: &Item, source: Source) {
         if let Some(key) = keys().find(|key| key.key == path) {
-            match scalar(item) {
+            let takes_list = key.kind.takes_list();
+            match scalar_or_list(item).filter(|value| takes_list || !matches!(value, ValueKind::Array(_))) {
                 Some(value) => self.layer.set(key, value, source),
-                None => self.refuse(path, source, "is a list, a table or a date", key.allowed(), None),
+                None => {
+                    let what = match takes_list {
+                        true => "is a table, a date, or a list of lists, tables or dates",
+                        false => "is a list, a table or a date",
+                    };
+                    self.refuse(path, source, what, key.allowed(), None);
+                }
             }
         } else if let (true, Some(table)) = (is_section(path), item.as_table_like()) {
             self.table(path, table);
@@ -127,8 +134,15 @@ impl<F: Fn(usize) -> Source> Walk<'_, F> {
     }
 }
 
-fn scalar(item: &Item) -> Option<ValueKind> {
+fn scalar_or_list(item: &Item) -> Option<ValueKind> {
     match item.as_value()? {
+        Value::Array(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>().map(ValueKind::from),
+        value => scalar(value),
+    }
+}
+
+fn scalar(value: &Value) -> Option<ValueKind> {
+    match value {
         Value::String(text) => Some(text.value().as_str().into()),
         Value::Integer(number) => Some((*number.value()).into()),
         Value::Float(number) => Some((*number.value()).into()),
@@ -221,6 +235,26 @@ mod tests {
                 told("token.x", "9: no such section", None),
             ]
         );
+    }
+
+    #[test]
+    fn lists_are_read_where_a_key_takes_them() {
+        let mut found = Vec::new();
+        let text = "[credentials.orders]\npaths = ['/a', 5]";
+        let layer = parse(text, "x.toml", |_| Source::Default, &mut found);
+        assert_eq!(
+            layer.value("credentials.orders.paths"),
+            Some(&vec![ValueKind::from("/a"), 5_i64.into()].into())
+        );
+        assert_eq!(found, []);
+        for value in ["[['/a']]", "['/a', { b = 1 }]", "{ a = '/a' }", "1979-05-27"] {
+            let problems = problems(&format!("credentials.orders.paths = {value}"));
+            let [(_, what, _)] = problems.as_slice() else { panic!("{problems:?}") };
+            assert!(
+                what.ends_with("is a table, a date, or a list of lists, tables or dates"),
+                "{value}: {what}"
+            );
+        }
     }
 
     #[test]

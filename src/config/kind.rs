@@ -1,17 +1,22 @@
 //! What kinds of values there are: each says in one place what it takes, and takes exactly that.
 
+mod credential;
+mod list;
 mod network;
+mod path;
 mod quantity;
 
 use std::path::PathBuf;
 
 use config::ValueKind;
 
+pub(super) use credential::{SecretText, UserId};
+pub(super) use list::{List, MAX_ITEMS};
 pub(super) use network::{Address, BaseUrl};
+pub(super) use path::PathPrefix;
 pub(super) use quantity::{Count, Ratio, Size, Time};
 
 use super::nearest::nearest;
-use crate::secret::Secret;
 
 /// A kind of value, as messages and documentation see it.
 pub trait Kind: Sync {
@@ -22,6 +27,11 @@ pub trait Kind: Sync {
     /// cannot have it stays a text, for the key's own check to refuse.
     fn typed(&self, text: &str) -> ValueKind {
         ValueKind::from(text)
+    }
+
+    /// Whether a file gives it as a list.
+    fn takes_list(&self) -> bool {
+        false
     }
 
     /// Whether the value must not be shown.
@@ -65,6 +75,7 @@ fn text(value: &ValueKind) -> Result<&str, Refusal> {
         ValueKind::String(text) if text.is_empty() => Err(Refusal::new("is empty")),
         ValueKind::String(text) => Ok(text),
         ValueKind::Boolean(_) => Err(Refusal::new("is true or false where a text in quotes belongs")),
+        ValueKind::Array(_) => Err(Refusal::new("is a list where a text in quotes belongs")),
         _ => Err(Refusal::new("is a number where a text in quotes belongs")),
     }
 }
@@ -135,27 +146,6 @@ impl Parse for FilePath {
 
     fn parse(&self, value: &ValueKind) -> Result<PathBuf, Refusal> {
         text(value).map(PathBuf::from)
-    }
-}
-
-/// A secret, given as it is.
-pub(super) struct SecretText;
-
-impl Kind for SecretText {
-    fn allowed(&self) -> String {
-        "visible ASCII, at most 8 KiB".into()
-    }
-
-    fn is_secret(&self) -> bool {
-        true
-    }
-}
-
-impl Parse for SecretText {
-    type Value = Secret;
-
-    fn parse(&self, value: &ValueKind) -> Result<Secret, Refusal> {
-        Secret::parse(text(value)?.to_owned()).map_err(|error| Refusal::new(error.to_string()))
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use super::layer::Merged;
 use super::origin::Source;
 use super::problem::{printable, shown};
-use super::schema::{CREDENTIALS_API_KEY, CREDENTIALS_API_KEY_FILE, keys};
-use super::{Config, SecretSource};
+use super::schema::{API_KEY, ORDERS_PASSWORD, keys};
+use super::{Config, Orders, SecretSource};
 
 /// The configuration and where each value of it comes from.
 ///
@@ -33,15 +33,18 @@ pub struct Setting {
     pub is_secret: bool,
 }
 
-/// The settings in force: of key and key file only the one that won.
+/// The settings in force: of a secret and its file only the one that won.
 pub(super) fn settings(merged: &Merged, config: &Config) -> Vec<Setting> {
-    let idle = match &config.credentials.api {
-        Some(SecretSource::Value { .. }) => Some(CREDENTIALS_API_KEY_FILE.key),
-        Some(SecretSource::File(_)) => Some(CREDENTIALS_API_KEY.key),
-        None => None,
-    };
+    let Config { credentials, .. } = config;
+    let password = credentials.orders.as_ref().map(|Orders { password, .. }| password);
+    let idle = [(&API_KEY, credentials.api.as_ref()), (&ORDERS_PASSWORD, password)].map(|(keys, won)| {
+        won.map(|won| match won {
+            SecretSource::Value { .. } => keys.file.key,
+            SecretSource::File(_) => keys.value.key,
+        })
+    });
     keys()
-        .filter(|key| Some(key.key) != idle)
+        .filter(|key| !idle.contains(&Some(key.key)))
         .filter_map(|key| {
             let (value, source) = merged.get(key.key)?;
             let is_secret = key.is_secret();

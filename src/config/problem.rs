@@ -4,6 +4,7 @@ use std::fmt;
 
 use config::ValueKind;
 
+use super::kind::MAX_ITEMS;
 use super::origin::Source;
 
 /// The most characters of a foreign text that a message repeats.
@@ -66,10 +67,15 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// A value in TOML's notation. Lists and tables never get this far: no key takes one.
+/// A value in TOML's notation. Tables never get this far: no key takes one.
 pub(super) fn shown(value: &ValueKind) -> String {
     match value {
         ValueKind::String(text) => format!("{:?}", clipped(text)),
+        ValueKind::Array(items) => {
+            let mut shown: Vec<_> = items.iter().take(MAX_ITEMS).map(|item| shown(&item.kind)).collect();
+            shown.extend((items.len() > MAX_ITEMS).then(|| "…".to_owned()));
+            format!("[{}]", shown.join(", "))
+        }
         other => other.to_string(),
     }
 }
@@ -90,6 +96,15 @@ pub(super) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_look_as_in_a_file_and_end_somewhere() {
+        assert_eq!(shown(&vec!["a\"b", "c"].into()), r#"["a\"b", "c"]"#);
+        assert_eq!(shown(&Vec::<ValueKind>::new().into()), "[]");
+        let long = shown(&vec![7_i64; MAX_ITEMS + 5].into());
+        assert_eq!((long.matches('7').count(), long.ends_with(", …]")), (MAX_ITEMS, true));
+        assert!(!shown(&vec![7_i64; MAX_ITEMS].into()).contains('…'));
+    }
 
     #[test]
     fn foreign_texts_disturb_nothing() {

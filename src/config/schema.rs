@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use super::kind::{Address, BaseUrl, Choice, Count, FilePath, Kind, Ratio, SecretText, Size, Switch, Time};
+use super::kind::{
+    Address, BaseUrl, Choice, Count, FilePath, Kind, List, PathPrefix, Ratio, SecretText, Size, Switch, Time,
+    UserId,
+};
 use super::{AccessLog, Environment, Http2, LogFormat, LogLevel};
 
 /// One key of the configuration.
@@ -35,6 +38,11 @@ impl<K: Kind + ?Sized> Key<K> {
         format!("{PREFIX}{}", self.key.to_ascii_uppercase().replace('.', "__"))
     }
 
+    /// The shortcut, where there is one, or else [`Self::variable`].
+    pub fn shortest_variable(&self) -> String {
+        self.shortcut.map_or_else(|| self.variable(), str::to_owned)
+    }
+
     /// What values it takes, for people.
     pub fn allowed(&self) -> String {
         self.kind.allowed()
@@ -45,6 +53,18 @@ impl<K: Kind + ?Sized> Key<K> {
         self.kind.is_secret()
     }
 }
+
+/// Two keys that say one thing: a secret, and a file that holds it.
+pub(super) struct SecretKeys {
+    pub(super) value: &'static Key<SecretText>,
+    pub(super) file: &'static Key<FilePath>,
+}
+
+pub(super) static API_KEY: SecretKeys =
+    SecretKeys { value: &CREDENTIALS_API_KEY, file: &CREDENTIALS_API_KEY_FILE };
+
+pub(super) static ORDERS_PASSWORD: SecretKeys =
+    SecretKeys { value: &CREDENTIALS_ORDERS_PASSWORD, file: &CREDENTIALS_ORDERS_PASSWORD_FILE };
 
 /// What the name of every variable of ours begins with.
 pub(super) const PREFIX: &str = "LIQUID_";
@@ -64,7 +84,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 22] = [
+static KEYS: [&Key; 26] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
@@ -78,6 +98,10 @@ static KEYS: [&Key; 22] = [
     &UPSTREAM_SEND_API_KEY,
     &CREDENTIALS_API_KEY,
     &CREDENTIALS_API_KEY_FILE,
+    &CREDENTIALS_ORDERS_USER_ID,
+    &CREDENTIALS_ORDERS_PASSWORD,
+    &CREDENTIALS_ORDERS_PASSWORD_FILE,
+    &CREDENTIALS_ORDERS_PATHS,
     &TOKEN_WAIT_TIMEOUT,
     &TOKEN_REFRESH_RATIO,
     &REQUESTS_MAX_BODY,
@@ -195,6 +219,43 @@ pub(super) static CREDENTIALS_API_KEY_FILE: Key<FilePath> = Key {
     shortcut: Some("LIQUID_API_KEY_FILE"),
     ..Key::new("credentials.api.key_file", None, FilePath, "A file that holds the API key and nothing else.")
 };
+
+pub(super) static CREDENTIALS_ORDERS_USER_ID: Key<UserId> = Key {
+    shortcut: Some("LIQUID_ORDERS_USER_ID"),
+    ..Key::new(
+        "credentials.orders.user_id",
+        None,
+        UserId,
+        "Who the Orders API's password belongs to. Only the Orders API needs it.",
+    )
+};
+
+pub(super) static CREDENTIALS_ORDERS_PASSWORD: Key<SecretText> = Key {
+    shortcut: Some("LIQUID_ORDERS_PASSWORD"),
+    ..Key::new(
+        "credentials.orders.password",
+        None,
+        SecretText,
+        "The Orders API's password. With a user ID, it or `credentials.orders.password_file` is needed.",
+    )
+};
+
+pub(super) static CREDENTIALS_ORDERS_PASSWORD_FILE: Key<FilePath> = Key {
+    shortcut: Some("LIQUID_ORDERS_PASSWORD_FILE"),
+    ..Key::new(
+        "credentials.orders.password_file",
+        None,
+        FilePath,
+        "A file that holds the Orders API's password and nothing else.",
+    )
+};
+
+pub(super) static CREDENTIALS_ORDERS_PATHS: Key<List<PathPrefix>> = Key::new(
+    "credentials.orders.paths",
+    Some(r#"["/orders", "/api/orders"]"#),
+    List(PathPrefix),
+    "Paths that belong to the Orders API, each with all below it, by whole segments.",
+);
 
 pub(super) static TOKEN_WAIT_TIMEOUT: Key<Time> = Key::new(
     "token.wait_timeout",

@@ -2,23 +2,22 @@
 //!
 //! A function reads all its keys before it gives up on any, so that all their problems are noted.
 
+mod credentials;
 mod files;
 
 use std::net::SocketAddr;
 
 use super::kind::Refusal;
-use super::origin::Source;
 use super::reader::Reader;
 use super::schema;
-use super::{Admin, Config, Credentials, Environment, Listen, Log, Requests, Shutdown, Token, Upstream};
-use crate::secret::SecretSource;
+use super::{Admin, Config, Listen, Log, Requests, Shutdown, Token, Upstream};
 
 /// Reads everything; `None` if anything that has to be there is missing or wrong.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let environment = reader.required(&schema::ENVIRONMENT);
     let listeners = listeners(reader);
     let upstream = upstream(reader);
-    let api = api_credential(reader, environment);
+    let credentials = credentials::credentials(reader, environment);
     let token = token(reader);
     let requests = requests(reader);
     let shutdown = shutdown(reader);
@@ -29,7 +28,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         listen,
         admin,
         upstream: upstream?,
-        credentials: Credentials { api },
+        credentials: credentials?,
         token: token?,
         requests: requests?,
         shutdown: shutdown?,
@@ -93,44 +92,6 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
         http2: http2?,
         send_api_key: send_api_key?,
     })
-}
-
-/// `None` where there is none; staging and production then have a problem noted.
-///
-/// Key and key file are two ways to say one thing: the higher layer wins, and within one layer
-/// nobody could say which was meant.
-fn api_credential(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<SecretSource> {
-    match (reader.source(&schema::CREDENTIALS_API_KEY), reader.source(&schema::CREDENTIALS_API_KEY_FILE)) {
-        (None, None) => {
-            if matches!(environment, Some(Environment::Staging | Environment::Production)) {
-                let what = "must be given, or credentials.api.key_file (LIQUID_API_KEY, LIQUID_API_KEY_FILE)";
-                reader.refuse(&schema::CREDENTIALS_API_KEY, Refusal::new(what));
-            }
-            None
-        }
-        (Some(key), Some(file)) if key.rank() == file.rank() => {
-            let what = format!("is given beside credentials.api.key ({key}); only one of them may be");
-            reader.refuse(&schema::CREDENTIALS_API_KEY_FILE, Refusal::new(what).hiding_value());
-            None
-        }
-        (key, file) if file.map(Source::rank) > key.map(Source::rank) => key_file(reader),
-        (key, _) => {
-            let from = key?.to_string();
-            let secret = reader.optional(&schema::CREDENTIALS_API_KEY)?;
-            Some(SecretSource::Value { secret, from })
-        }
-    }
-}
-
-fn key_file(reader: &mut Reader<'_>) -> Option<SecretSource> {
-    let path = reader.optional(&schema::CREDENTIALS_API_KEY_FILE)?;
-    match files::check_secret(&path) {
-        Ok(()) => Some(SecretSource::File(path)),
-        Err(refusal) => {
-            reader.refuse(&schema::CREDENTIALS_API_KEY_FILE, refusal);
-            None
-        }
-    }
 }
 
 fn token(reader: &mut Reader<'_>) -> Option<Token> {

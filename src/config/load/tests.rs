@@ -1,11 +1,11 @@
-use std::path::Path;
+mod credentials;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{AccessLog, Flags, Http2, LogFormat, LogLevel, keys};
-use crate::secret::SecretSource;
+use crate::config::{AccessLog, Flags, Http2, Key, LogFormat, LogLevel, keys};
 
 fn written(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -40,6 +40,8 @@ fn the_sandbox_needs_nothing_but_its_name() {
     let config = load(&Sources { flags, ..Sources::default() }).unwrap().config;
     assert_eq!(config.environment, Environment::Sandbox);
     assert!(config.upstream.base_url.is_none() && config.credentials.api.is_none());
+    assert!(config.credentials.orders.is_none());
+    assert_eq!(config.credentials.orders_paths, ["/orders", "/api/orders"]);
     assert_eq!(config.listen.address, "127.0.0.1:8000".parse().unwrap());
     assert_eq!(config.admin.address, "127.0.0.1:8001".parse().unwrap());
     assert!(!config.listen.allow_remote && !config.upstream.send_api_key);
@@ -108,27 +110,29 @@ fn the_variable_names_a_file_too() {
 
 #[test]
 fn every_key_can_be_set_by_file_and_by_variable() {
-    let (key_file, ca) = (written("key-1\n"), rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap());
+    let (secret, ca) = (written("key-1\n"), rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap());
     let ca_file = written(&ca.cert.pem());
-    let value = |key: &str| match key {
-        "environment" => "staging".to_owned(),
-        "upstream.base_url" => "https://example.com".to_owned(),
-        "upstream.ca_file" => ca_file.path().display().to_string(),
-        "credentials.api.key" => "key-2".to_owned(),
-        "credentials.api.key_file" => key_file.path().display().to_string(),
-        _ => keys().find(|k| k.key == key).unwrap().default.unwrap().trim_matches('"').to_owned(),
+    // As a file has it.
+    let value = |key: &Key| match key.key {
+        "environment" => r#""staging""#.to_owned(),
+        "upstream.base_url" => r#""https://example.com""#.to_owned(),
+        "upstream.ca_file" => format!("{:?}", ca_file.path()),
+        "credentials.api.key" | "credentials.orders.password" => r#""key-2""#.to_owned(),
+        "credentials.api.key_file" | "credentials.orders.password_file" => format!("{:?}", secret.path()),
+        "credentials.orders.user_id" => r#""user-1""#.to_owned(),
+        _ => key.default.unwrap().to_owned(),
     };
-    for idle in ["credentials.api.key", "credentials.api.key_file"] {
-        let set: Vec<_> = keys().filter(|key| key.key != idle).collect();
-        let lines = set.iter().map(|key| match key.default {
-            Some(default) => format!("{} = {default}\n", key.key),
-            None => format!("{} = {:?}\n", key.key, value(key.key)),
-        });
+    let secrets = ["credentials.api.key", "credentials.orders.password"];
+    let files = ["credentials.api.key_file", "credentials.orders.password_file"];
+    for idle in [secrets, files] {
+        let set: Vec<_> = keys().filter(|key| !idle.contains(&key.key)).collect();
+        let lines = set.iter().map(|key| format!("{} = {}\n", key.key, value(key)));
         let loaded = outcome(&lines.collect::<String>(), &[]).unwrap();
         assert!(loaded.settings.iter().all(|setting| matches!(setting.source, Source::File { .. })));
         assert_eq!(loaded.settings.len(), set.len());
 
-        let variables = set.iter().map(|key| (key.variable(), value(key.key))).collect();
+        let plain = |key: &Key| value(key).replace(['[', ']', '"'], "");
+        let variables = set.iter().map(|key| (key.variable(), plain(key))).collect();
         let loaded = load(&Sources { variables, ..Sources::default() }).unwrap();
         assert!(loaded.settings.iter().all(|setting| matches!(setting.source, Source::Variable(_))));
         assert_eq!(loaded.settings.len(), set.len());
@@ -136,70 +140,22 @@ fn every_key_can_be_set_by_file_and_by_variable() {
 }
 
 #[test]
+fn a_list_replaces_the_one_below_it() {
+    let paths = |file: &str, given: &[(&str, &str)]| {
+        outcome(&format!("environment = 'sandbox'\n{file}"), given).unwrap().config.credentials.orders_paths
+    };
+    let file = "credentials.orders.paths = ['/v2/orders']";
+    assert_eq!(paths(file, &[]), ["/v2/orders"]);
+    assert_eq!(paths(file, &[("LIQUID_CREDENTIALS__ORDERS__PATHS", "/a, /b")]), ["/a", "/b"]);
+    assert!(paths(file, &[("LIQUID_CREDENTIALS__ORDERS__PATHS", "none")]).is_empty());
+    assert!(paths("credentials.orders.paths = []", &[]).is_empty());
+}
+
+#[test]
 fn an_environment_must_be_given() {
     assert_eq!(refusal("", &[]), "environment must be given, for example by LIQUID_ENVIRONMENT");
     assert_eq!(refusal("environment = 1", &[]), "environment is a number where a text in quotes belongs");
     assert_eq!(refusal("environment = 'prod'", &[]), "environment is none of the values there are");
-}
-
-#[test]
-fn the_credential_comes_from_the_highest_layer_that_has_one() {
-    let key_file = written("from-file\n");
-    let path = key_file.path().to_str().unwrap();
-    let staging = ("LIQUID_ENVIRONMENT", "staging");
-    let in_file = |line: String| format!("[credentials.api]\n{line}\n");
-
-    let loaded =
-        outcome(&in_file("key = 'inline'".into()), &[staging, ("LIQUID_API_KEY_FILE", path)]).unwrap();
-    assert!(
-        matches!(loaded.config.credentials.api, Some(SecretSource::File(file)) if file == Path::new(path))
-    );
-    assert!(loaded.settings.iter().all(|setting| setting.key != "credentials.api.key"));
-
-    // The file that lost may be missing.
-    let loaded =
-        outcome(&in_file("key_file = '/nonexistent'".into()), &[staging, ("LIQUID_API_KEY", "k")]).unwrap();
-    assert_eq!(loaded.config.credentials.api.unwrap().to_string(), "LIQUID_API_KEY");
-
-    let file = written(&format!("environment = 'staging'\n\n{}", in_file("key = 'inline'".into())));
-    let loaded = load(&Sources { file: Some(file.path().to_owned()), ..Sources::default() }).unwrap();
-    let api = loaded.config.credentials.api.unwrap();
-    assert_eq!(api.to_string(), format!("{}:4", file.path().display()));
-    assert_eq!(api.read().unwrap().expose(), "inline");
-}
-
-#[test]
-fn a_credential_that_cannot_be_used_is_refused() {
-    let staging = ("LIQUID_ENVIRONMENT", "staging");
-    assert!(
-        refusal("", &[staging]).starts_with("credentials.api.key must be given, or credentials.api.key_file")
-    );
-    assert_eq!(
-        refusal("", &[staging, ("LIQUID_API_KEY", "a"), ("LIQUID_API_KEY_FILE", "/b")]),
-        "credentials.api.key_file is given beside credentials.api.key (LIQUID_API_KEY); only one of them may be"
-    );
-    assert_eq!(
-        refusal("credentials.api.key = \"can\\u0001ary\"", &[staging]),
-        "credentials.api.key has a character that is not visible ASCII"
-    );
-    assert!(
-        refusal("", &[staging, ("LIQUID_API_KEY_FILE", "/nonexistent")]).contains("cannot read /nonexistent")
-    );
-    let empty = written("\n");
-    let path = empty.path().to_str().unwrap();
-    assert_eq!(refusal("", &[staging, ("LIQUID_API_KEY_FILE", path)]), "credentials.api.key_file is empty");
-    // An empty variable is no unset one, and hides nothing below it.
-    assert_eq!(
-        refusal("credentials.api.key = 'k'", &[staging, ("LIQUID_API_KEY", "")]),
-        "credentials.api.key is empty"
-    );
-    // A sandbox needs none, but one that is given is checked.
-    let sandbox = ("LIQUID_ENVIRONMENT", "sandbox");
-    assert_eq!(
-        refusal("", &[sandbox, ("LIQUID_API_KEY", "a b")]),
-        "credentials.api.key has a character that is not visible ASCII"
-    );
-    assert!(outcome("", &[sandbox, ("LIQUID_API_KEY", "ab")]).unwrap().config.credentials.api.is_some());
 }
 
 #[test]
@@ -285,11 +241,12 @@ proptest! {
     fn a_secret_is_never_shown(
         before in "[^/\\pC]{0,3}",
         after in "[^/\\pC]{0,3}\n?",
-        line in "(key|\"key\"|key_file|kay|credentials|x\\.key)? ?=? ?(\"|'|\\{|\\[)?",
-        name in "LIQUID_(API_KEY|API_KEYS|CREDENTIALS__API__KEY|CREDENTIALS__API__KEY_FILE)",
+        line in "(key|\"key\"|key_file|kay|password|password_file|credentials|x\\.key)? ?=? ?(\"|'|\\{|\\[)?",
+        section in "api|orders",
+        name in "LIQUID_((API_KEY|ORDERS_PASSWORD)(S|_FILE)?|CREDENTIALS__(API__KEY|ORDERS__PASSWORD)(_FILE)?)",
     ) {
         let secret = format!("{before}canary-9431{after}");
-        let file = written(&format!("environment = 'staging'\n[credentials.api]\n{line}{secret}"));
+        let file = written(&format!("environment = 'staging'\n[credentials.{section}]\n{line}{secret}"));
         for variables in [vec![], vec![(name, secret.clone())]] {
             let outcome = load(&Sources { file: Some(file.path().to_owned()), variables, ..Sources::default() });
             let told = match outcome {

@@ -26,14 +26,15 @@ fn the_documentation_has_a_row_for_every_key_and_no_other() {
             format!("| `{}` | {default} | {} | {} |", key.key, key.allowed(), key.meaning)
         })
         .collect();
-    let written: Vec<_> = DOCUMENTATION.lines().filter(|line| line.starts_with("| `")).collect();
-    assert_eq!(written, expected, "docs/configuration.md should have:\n{}", expected.join("\n"));
+    assert_eq!(rows("Keys"), expected, "docs/configuration.md should have:\n{}", expected.join("\n"));
 }
 
 #[test]
-fn the_documentation_names_every_shortcut_and_flag() {
-    for name in keys().flat_map(|key| key.shortcut.into_iter().chain(key.flag)) {
-        assert!(DOCUMENTATION.contains(&format!("`{name}`")), "{name}");
+fn the_documentation_has_every_shortcut_and_flag() {
+    let shortcuts = keys().filter_map(|key| Some(format!("| `{}` | `{}` |", key.shortcut?, key.key)));
+    assert_eq!(rows("Variables"), shortcuts.collect::<Vec<_>>());
+    for flag in keys().filter_map(|key| key.flag) {
+        assert!(DOCUMENTATION.contains(&format!("`{flag}`")), "{flag}");
     }
 }
 
@@ -57,6 +58,13 @@ fn the_documented_mistakes_give_the_documented_messages() {
     let sources = Sources { file: Some(file.path().to_owned()), variables, ..Sources::default() };
     let shown = load(&sources).unwrap_err().to_string();
     assert_eq!(named(&shown, file.path()) + "\n", block("broken output"));
+}
+
+/// The rows, without their head, of the table below a heading.
+fn rows(heading: &str) -> Vec<&'static str> {
+    let (_, after) = DOCUMENTATION.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = after.split("\n## ").next().unwrap();
+    section.lines().filter(|line| line.starts_with("| `")).collect()
 }
 
 /// The code block that follows a comment with this name.
