@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
+use http::{Method, Uri};
 
 pub use kind::Kind;
 pub use load::{load, load_admin};
@@ -154,6 +154,8 @@ pub struct Token {
     pub wait_timeout: Duration,
     /// `refresh_ratio`: when in a token's life it is renewed, 0.05 to 0.95.
     pub refresh_ratio: f64,
+    /// `in_band`: near expiry, ask for the new token inside an app's own JSON request.
+    pub in_band: bool,
 }
 
 /// `[requests]`
@@ -163,6 +165,24 @@ pub struct Requests {
     pub max_body: u64,
     /// `max_in_flight`: requests that may be under way at once, over all workers.
     pub max_in_flight: usize,
+    /// `replay_buffer`: bytes of a body that are kept for sending its request a second time; with 0 no
+    /// request is ever sent twice.
+    pub replay_buffer: usize,
+    /// `replay_deny`: what is never sent twice.
+    pub replay_deny: Vec<Rule>,
+}
+
+/// A method and a path prefix, by whole segments.
+///
+/// The API has each endpoint with and without a leading `/api` (wire contract), so a rule holds for both,
+/// and `prefix` is without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// `None` for any.
+    pub method: Option<Method>,
+    /// `/checkout/complete`: begins with a slash, ends with none, and is read alike by every server.
+    /// Empty for every path.
+    pub prefix: String,
 }
 
 /// `[shutdown]`

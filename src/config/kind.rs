@@ -13,7 +13,7 @@ use config::ValueKind;
 pub(super) use credential::{SecretText, UserId};
 pub(super) use list::{List, MAX_ITEMS};
 pub(super) use network::{Address, BaseUrl};
-pub(super) use path::PathPrefix;
+pub(super) use path::{MethodAndPath, PathPrefix};
 pub(super) use quantity::{Count, Ratio, Size, Time};
 
 use super::nearest::nearest;

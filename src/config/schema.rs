@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::kind::{
-    Address, BaseUrl, Choice, Count, FilePath, Kind, List, PathPrefix, Ratio, SecretText, Size, Switch, Time,
-    UserId,
+    Address, BaseUrl, Choice, Count, FilePath, Kind, List, MethodAndPath, PathPrefix, Ratio, SecretText,
+    Size, Switch, Time, UserId,
 };
 use super::{AccessLog, Environment, Http2, LogFormat, LogLevel};
 
@@ -84,7 +84,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 26] = [
+static KEYS: [&Key; 29] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
@@ -104,8 +104,11 @@ static KEYS: [&Key; 26] = [
     &CREDENTIALS_ORDERS_PATHS,
     &TOKEN_WAIT_TIMEOUT,
     &TOKEN_REFRESH_RATIO,
+    &TOKEN_IN_BAND,
     &REQUESTS_MAX_BODY,
     &REQUESTS_MAX_IN_FLIGHT,
+    &REQUESTS_REPLAY_BUFFER,
+    &REQUESTS_REPLAY_DENY,
     &SHUTDOWN_DELAY,
     &SHUTDOWN_DRAIN_TIMEOUT,
     &LOG_FORMAT,
@@ -271,6 +274,13 @@ pub(super) static TOKEN_REFRESH_RATIO: Key<Ratio> = Key::new(
     "When in its life a token is renewed.",
 );
 
+pub(super) static TOKEN_IN_BAND: Key<Switch> = Key::new(
+    "token.in_band",
+    Some("false"),
+    Switch,
+    "Whether the new token is asked for inside an app's own JSON request (`refresh`) when the old one is near its end.",
+);
+
 pub(super) static REQUESTS_MAX_BODY: Key<Size> = Key::new(
     "requests.max_body",
     Some(r#""64MiB""#),
@@ -283,6 +293,20 @@ pub(super) static REQUESTS_MAX_IN_FLIGHT: Key<Count> = Key::new(
     Some("1024"),
     Count { min: 1, max: 1_000_000 },
     "Requests that may be under way at once.",
+);
+
+pub(super) static REQUESTS_REPLAY_BUFFER: Key<Size> = Key::new(
+    "requests.replay_buffer",
+    Some(r#""64KiB""#),
+    Size { min: 0, max: 16 << 20 },
+    "The largest body that is kept for sending its request again after a 401. With 0 nothing is sent twice.",
+);
+
+pub(super) static REQUESTS_REPLAY_DENY: Key<List<MethodAndPath>> = Key::new(
+    "requests.replay_deny",
+    Some(r#"["POST /checkout/complete"]"#),
+    List(MethodAndPath),
+    "What is never sent twice, with all below each path, and below `/api` too.",
 );
 
 pub(super) static SHUTDOWN_DELAY: Key<Time> = Key::new(

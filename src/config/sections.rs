@@ -97,13 +97,22 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
 fn token(reader: &mut Reader<'_>) -> Option<Token> {
     let wait_timeout = reader.required(&schema::TOKEN_WAIT_TIMEOUT);
     let refresh_ratio = reader.required(&schema::TOKEN_REFRESH_RATIO);
-    Some(Token { wait_timeout: wait_timeout?, refresh_ratio: refresh_ratio? })
+    let in_band = reader.required(&schema::TOKEN_IN_BAND);
+    Some(Token { wait_timeout: wait_timeout?, refresh_ratio: refresh_ratio?, in_band: in_band? })
 }
 
 fn requests(reader: &mut Reader<'_>) -> Option<Requests> {
     let max_body = reader.required(&schema::REQUESTS_MAX_BODY);
     let max_in_flight = reader.required(&schema::REQUESTS_MAX_IN_FLIGHT);
-    Some(Requests { max_body: max_body?, max_in_flight: max_in_flight? })
+    let replay_buffer = reader.required(&schema::REQUESTS_REPLAY_BUFFER);
+    let replay_deny = reader.required(&schema::REQUESTS_REPLAY_DENY);
+    Some(Requests {
+        max_body: max_body?,
+        max_in_flight: max_in_flight?,
+        // Saturates on no machine: the key's limit is far below.
+        replay_buffer: usize::try_from(replay_buffer?).unwrap_or(usize::MAX),
+        replay_deny: replay_deny?,
+    })
 }
 
 fn shutdown(reader: &mut Reader<'_>) -> Option<Shutdown> {

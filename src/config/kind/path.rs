@@ -2,8 +2,10 @@
 //! taken only where every server reads them alike.
 
 use config::ValueKind;
+use http::Method;
 
 use super::{Kind, Parse, Refusal, text};
+use crate::config::Rule;
 
 /// The characters of a segment: those of RFC 3986, section 3.3, without escapes and without `;`, at
 /// which some servers end a segment.
@@ -27,6 +29,59 @@ impl Parse for PathPrefix {
             "/" => Err(Refusal::new("names no segment")),
             _ => plain(path).map(str::to_owned),
         }
+    }
+}
+
+/// `POST /checkout/complete`, or `* /checkout` for any method.
+pub(in crate::config) struct MethodAndPath;
+
+/// The methods of RFC 9110 and RFC 5789 that the proxy forwards. A rule with a misspelt one would never
+/// hold, so no other is taken; `*` covers those too.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+];
+
+impl Kind for MethodAndPath {
+    fn allowed(&self) -> String {
+        "rules such as `POST /checkout/complete`, with the method `*` for any".into()
+    }
+}
+
+impl Parse for MethodAndPath {
+    type Value = Rule;
+
+    fn parse(&self, value: &ValueKind) -> Result<Rule, Refusal> {
+        let mut parts = text(value)?.split_ascii_whitespace();
+        let (Some(method), Some(path), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(Refusal::new("is not a method and a path with a space between them"));
+        };
+        let method = match method {
+            "*" => None,
+            name => match METHODS.into_iter().find(|method| method == name) {
+                Some(method) => Some(method),
+                None => {
+                    let what = format!(
+                        "has a method that is neither `*` nor one of {}",
+                        METHODS.map(|m| m.to_string()).join(", ")
+                    );
+                    return Err(Refusal::new(what));
+                }
+            },
+        };
+        let path = if path == "/" { "" } else { plain(path)? };
+        // The same endpoint: who writes the one form means the other as well.
+        let prefix = match path.strip_prefix("/api") {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+            _ => path,
+        };
+        Ok(Rule { method, prefix: prefix.to_owned() })
     }
 }
 
@@ -55,6 +110,38 @@ fn plain(path: &str) -> Result<&str, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_are_a_method_and_a_path() {
+        for (rule, method, prefix) in [
+            ("POST /checkout/complete", Some(Method::POST), "/checkout/complete"),
+            ("POST   /api/checkout/complete", Some(Method::POST), "/checkout/complete"),
+            ("* /checkout", None, "/checkout"),
+            ("DELETE /apis", Some(Method::DELETE), "/apis"),
+            ("POST /", Some(Method::POST), ""),
+            ("* /api", None, ""),
+        ] {
+            let expected = Rule { method, prefix: prefix.to_owned() };
+            assert_eq!(MethodAndPath.parse(&rule.into()), Ok(expected), "{rule}");
+        }
+        for (rule, why) in [
+            ("", "is empty"),
+            (" ", "not a method and a path"),
+            ("POST", "not a method and a path"),
+            ("/checkout", "not a method and a path"),
+            ("POST /a /b", "not a method and a path"),
+            ("post /checkout", "has a method"),
+            ("PSOT /checkout", "has a method"),
+            ("CONNECT /checkout", "has a method"),
+            ("POST checkout", "begin with a slash"),
+            ("POST /checkout/", "ends with a slash"),
+            ("POST /api//checkout", "empty segment"),
+            ("POST /api/%63heckout", "character"),
+        ] {
+            let refusal = MethodAndPath.parse(&rule.into()).unwrap_err();
+            assert!(refusal.what.contains(why), "{rule}: {refusal:?}");
+        }
+    }
 
     #[test]
     fn prefixes_are_plain() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{AccessLog, Flags, Http2, Key, LogFormat, LogLevel, keys};
+use crate::config::{AccessLog, Flags, Http2, Key, LogFormat, LogLevel, Rule, keys};
 
 fn written(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -48,7 +48,11 @@ fn the_sandbox_needs_nothing_but_its_name() {
     assert_eq!(config.upstream.http2, Http2::Auto);
     assert_eq!(config.upstream.response_timeout, Duration::from_secs(60));
     assert_eq!(config.token.wait_timeout, Duration::from_secs(5));
+    assert!(!config.token.in_band);
     assert_eq!(config.requests.max_body, 64 << 20);
+    assert_eq!(config.requests.replay_buffer, 64 << 10);
+    let complete = Rule { method: Some(http::Method::POST), prefix: "/checkout/complete".into() };
+    assert_eq!(config.requests.replay_deny, [complete]);
     assert_eq!(config.shutdown.drain_timeout, Duration::from_secs(30));
     assert_eq!(config.log.format, LogFormat::Auto);
     assert_eq!(config.log.access, AccessLog::Errors);
@@ -149,6 +153,20 @@ fn a_list_replaces_the_one_below_it() {
     assert_eq!(paths(file, &[("LIQUID_CREDENTIALS__ORDERS__PATHS", "/a, /b")]), ["/a", "/b"]);
     assert!(paths(file, &[("LIQUID_CREDENTIALS__ORDERS__PATHS", "none")]).is_empty());
     assert!(paths("credentials.orders.paths = []", &[]).is_empty());
+}
+
+#[test]
+fn nothing_need_be_sent_twice_and_everything_may_be() {
+    let sandbox = ("LIQUID_ENVIRONMENT", "sandbox");
+    let none = ("LIQUID_REQUESTS__REPLAY_DENY", "none");
+    let requests =
+        outcome("", &[sandbox, none, ("LIQUID_REQUESTS__REPLAY_BUFFER", "0")]).unwrap().config.requests;
+    assert!(requests.replay_deny.is_empty() && requests.replay_buffer == 0);
+    let rules = "requests.replay_deny = ['* /checkout', 'POST /api/users']";
+    let requests = outcome(rules, &[sandbox]).unwrap().config.requests;
+    let prefixes: Vec<_> = requests.replay_deny.iter().map(|rule| rule.prefix.as_str()).collect();
+    assert_eq!(prefixes, ["/checkout", "/users"]);
+    assert_eq!(refusal("", &[sandbox, (none.0, "")]), "requests.replay_deny is empty");
 }
 
 #[test]
