@@ -1,8 +1,8 @@
 //! What the operator decides: one struct a section, each part of the program gets its own section.
 //!
 //! Values come in layers, later ones win: `config/default.toml` (embedded), the environment's
-//! file `config/{sandbox,staging,production}.toml` (embedded), the user's TOML file, environment
-//! variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
+//! file `config/{sandbox,staging,production}.toml` (embedded), credentials from systemd, the user's TOML
+//! file, environment variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
 //! so one run of `check` shows all of it.
 
 mod file;
@@ -17,6 +17,7 @@ mod reader;
 mod schema;
 mod sections;
 mod sources;
+mod systemd;
 mod variables;
 
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use super::schema::{ADMIN_ADDRESS, ENVIRONMENT};
 use super::sources::Sources;
-use super::{Admin, Environment, sections, variables};
+use super::{Admin, Environment, sections, systemd, variables};
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 
@@ -54,8 +54,9 @@ fn merge(sources: &Sources, problems: &mut Vec<Problem>) -> Result<Merged, Probl
     let chosen = [&flags, &variables, &file].into_iter().find_map(|layer| layer.value(ENVIRONMENT.key));
     let default = file::parse(DEFAULT, "config/default.toml", |_| Source::Default, problems);
     let environment = environment_layer(chosen, problems);
+    let credentials = systemd::read(sources.credentials_directory.as_deref());
 
-    Merged::new(&[default, environment, file, variables, flags]).map_err(|error| {
+    Merged::new(&[default, environment, credentials, file, variables, flags]).map_err(|error| {
         // The crate fails only where a layer does, and ours do not.
         let (key, what) = ("configuration".into(), error.to_string());
         Problems(vec![Problem {

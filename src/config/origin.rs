@@ -10,6 +10,8 @@ pub enum Source {
     Default,
     /// The environment's file, embedded in the program: for example `config/staging.toml`.
     Environment(&'static str),
+    /// A file in the directory where systemd puts a service's credentials.
+    Credential,
     /// The user's file.
     File {
         /// As it was given, not made absolute.
@@ -29,9 +31,10 @@ impl Source {
         match self {
             Self::Default => 0,
             Self::Environment(_) => 1,
-            Self::File { .. } => 2,
-            Self::Variable(_) => 3,
-            Self::Flag(_) => 4,
+            Self::Credential => 2,
+            Self::File { .. } => 3,
+            Self::Variable(_) => 4,
+            Self::Flag(_) => 5,
         }
     }
 }
@@ -41,6 +44,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => f.write_str("config/default.toml (built in)"),
             Self::Environment(name) => write!(f, "{name} (built in)"),
+            Self::Credential => f.write_str("$CREDENTIALS_DIRECTORY"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),

@@ -21,6 +21,8 @@ pub struct Key<K: ?Sized = dyn Kind> {
     pub meaning: &'static str,
     /// A shorter variable for what people type by hand: `LIQUID_API_KEY`.
     pub shortcut: Option<&'static str>,
+    /// The name of the systemd credential whose file it is when nothing else is said: `api_key`.
+    pub credential: Option<&'static str>,
     /// The flag that sets it, with its dashes. No secret has one: arguments are seen by everyone.
     pub flag: Option<&'static str>,
     pub(super) kind: K,
@@ -28,7 +30,7 @@ pub struct Key<K: ?Sized = dyn Kind> {
 
 impl<K> Key<K> {
     const fn new(key: &'static str, default: Option<&'static str>, kind: K, meaning: &'static str) -> Self {
-        Self { key, default, meaning, shortcut: None, flag: None, kind }
+        Self { key, default, meaning, shortcut: None, credential: None, flag: None, kind }
     }
 }
 
@@ -220,6 +222,7 @@ pub(super) static CREDENTIALS_API_KEY: Key<SecretText> = Key {
 
 pub(super) static CREDENTIALS_API_KEY_FILE: Key<FilePath> = Key {
     shortcut: Some("LIQUID_API_KEY_FILE"),
+    credential: Some("api_key"),
     ..Key::new("credentials.api.key_file", None, FilePath, "A file that holds the API key and nothing else.")
 };
 
@@ -245,6 +248,7 @@ pub(super) static CREDENTIALS_ORDERS_PASSWORD: Key<SecretText> = Key {
 
 pub(super) static CREDENTIALS_ORDERS_PASSWORD_FILE: Key<FilePath> = Key {
     shortcut: Some("LIQUID_ORDERS_PASSWORD_FILE"),
+    credential: Some("orders_password"),
     ..Key::new(
         "credentials.orders.password_file",
         None,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::layer::Layer;
 use super::origin::Source;
 use super::schema::{PREFIX, keys};
+use super::systemd;
 use super::variables::CONFIG;
 
 /// Everything outside the program that the configuration is made from.
@@ -17,6 +18,8 @@ pub struct Sources {
     /// The environment; names that do not begin with `LIQUID_` are left alone. What was not UTF-8
     /// bears U+FFFD, and such a value is refused.
     pub variables: Vec<(String, String)>,
+    /// `CREDENTIALS_DIRECTORY`: where systemd puts the service's credentials.
+    pub credentials_directory: Option<PathBuf>,
     /// What was given as flags.
     pub flags: Flags,
 }
@@ -25,7 +28,8 @@ impl Sources {
     /// Adds this process's environment.
     pub fn from_process(file: Option<PathBuf>, flags: Flags) -> Self {
         let variables = std::env::vars_os().filter_map(ours).collect();
-        Self { file, variables, flags }
+        let credentials_directory = std::env::var_os(systemd::DIRECTORY).map(PathBuf::from);
+        Self { file, variables, credentials_directory, flags }
     }
 
     /// The user's file, if there is one, and what named it.
@@ -50,6 +54,7 @@ impl fmt::Debug for Sources {
         f.debug_struct("Sources")
             .field("file", &self.file)
             .field("variables", &self.variables.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("credentials_directory", &self.credentials_directory)
             .field("flags", &self.flags)
             .finish()
     }

@@ -21,7 +21,7 @@ fn variables(given: &[(&str, &str)]) -> Vec<(String, String)> {
 fn outcome(file: &str, given: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
     let file = written(file);
     let sources =
-        Sources { file: Some(file.path().to_owned()), variables: variables(given), flags: Flags::default() };
+        Sources { file: Some(file.path().to_owned()), variables: variables(given), ..Sources::default() };
     load(&sources).map_err(|Problems(problems)| {
         problems.iter().map(|problem| format!("{} {}", problem.key, problem.what)).collect()
     })
@@ -204,6 +204,7 @@ fn a_configuration_full_of_mistakes_shows_all_of_them_at_once() {
             ("HOME", "/root"),
         ]),
         flags: Flags { log_format: Some("xml".into()), ..Flags::default() },
+        ..Sources::default()
     });
     let told = loaded.unwrap_err().to_string() + "\n";
     assert_eq!(told, include_str!("../testdata/broken.txt"), "{told}");
@@ -244,7 +245,7 @@ proptest! {
     ) {
         let file = written(&file.concat());
         let flags = Flags { upstream_base_url: flag, ..Flags::default() };
-        let outcome = load(&Sources { file: Some(file.path().to_owned()), variables, flags });
+        let outcome = load(&Sources { file: Some(file.path().to_owned()), variables, flags, ..Sources::default() });
         let told = match outcome {
             Ok(loaded) => loaded.to_string(),
             Err(problems) => {

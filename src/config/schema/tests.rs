@@ -30,9 +30,11 @@ fn the_documentation_has_a_row_for_every_key_and_no_other() {
 }
 
 #[test]
-fn the_documentation_has_every_shortcut_and_flag() {
+fn the_documentation_has_every_shortcut_credential_and_flag() {
     let shortcuts = keys().filter_map(|key| Some(format!("| `{}` | `{}` |", key.shortcut?, key.key)));
     assert_eq!(rows("Variables"), shortcuts.collect::<Vec<_>>());
+    let credentials = keys().filter_map(|key| Some(format!("| `{}` | `{}` |", key.credential?, key.key)));
+    assert_eq!(rows("Credentials from systemd"), credentials.collect::<Vec<_>>());
     for flag in keys().filter_map(|key| key.flag) {
         assert!(DOCUMENTATION.contains(&format!("`{flag}`")), "{flag}");
     }
@@ -45,6 +47,7 @@ fn the_documented_example_is_valid_and_prints_what_the_documentation_says() {
         file: Some(file.path().to_owned()),
         variables: vec![("LIQUID_API_KEY".into(), "canary".into())],
         flags: Flags { log_level: Some("debug".into()), ..Flags::default() },
+        ..Sources::default()
     })
     .unwrap()
     .to_string();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::config::Credentials;
 use crate::secret::SecretSource;
 
 const STAGING: (&str, &str) = ("LIQUID_ENVIRONMENT", "staging");
@@ -126,4 +127,49 @@ fn an_orders_credential_that_cannot_be_used_is_refused() {
     let pair =
         refusal("", &[SANDBOX, ("LIQUID_ORDERS_USER_ID", "user:canary"), ("LIQUID_ORDERS_PASSWORD", "p")]);
     assert!(!pair.contains("canary"), "{pair}");
+}
+
+#[test]
+fn systemd_is_asked_where_nobody_else_gives_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, password) = (directory.path().join("api_key"), directory.path().join("orders_password"));
+    std::fs::write(&key, "from-systemd\n").unwrap();
+    std::fs::write(&password, "from-systemd\n").unwrap();
+    let user_id = ("LIQUID_ORDERS_USER_ID", "user-1");
+    let with = |given: &[(&str, &str)], file: &str| {
+        let file = written(file);
+        load(&Sources {
+            file: Some(file.path().to_owned()),
+            variables: variables(&[&[STAGING, user_id], given].concat()),
+            credentials_directory: Some(directory.path().to_owned()),
+            ..Sources::default()
+        })
+    };
+    let secrets = |loaded: &Loaded| {
+        let is_secret = |key: &str| key.starts_with("credentials.api.") || key.contains(".password");
+        let settings = loaded.settings.iter().filter(|setting| is_secret(setting.key));
+        settings.map(|setting| format!("{} {}", setting.key, setting.source)).collect::<Vec<_>>()
+    };
+    let loaded = with(&[], "").unwrap();
+    assert_eq!(
+        secrets(&loaded),
+        [
+            "credentials.api.key_file $CREDENTIALS_DIRECTORY",
+            "credentials.orders.password_file $CREDENTIALS_DIRECTORY"
+        ]
+    );
+    let Credentials { api, orders, .. } = loaded.config.credentials;
+    assert!(matches!(api, Some(SecretSource::File(path)) if path == key));
+    assert!(matches!(orders.unwrap().password, SecretSource::File(path) if path == password));
+
+    // Whatever else gives a secret wins, and then the credential may be broken.
+    std::fs::write(&key, "").unwrap();
+    let told = secrets(&with(&[("LIQUID_ORDERS_PASSWORD", "p")], "credentials.api.key = 'k'").unwrap());
+    assert!(told[0].starts_with("credentials.api.key /") && told[0].ends_with(":1"), "{told:?}");
+    assert_eq!(told[1..], ["credentials.orders.password LIQUID_ORDERS_PASSWORD"]);
+    let told = with(&[], "").unwrap_err().to_string();
+    assert!(
+        told.contains("credentials.api.key_file: is empty\n    from     $CREDENTIALS_DIRECTORY"),
+        "{told}"
+    );
 }
