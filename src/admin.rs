@@ -1,6 +1,7 @@
 //! What operators ask a running proxy: is it alive, is it ready, how is it doing. Never on the apps'
 //! listener.
 
+mod refresh;
 mod status;
 
 use std::net::SocketAddr;
@@ -9,14 +10,14 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 pub use self::status::{CredentialStatus, Status};
 
-use crate::lifecycle::Readiness;
+use crate::lifecycle::{Readiness, Remark};
 use crate::telemetry::metrics::{self, Metrics, TokenTimes};
 use crate::token::cell::Handle;
 use crate::token::{self};
@@ -61,18 +62,22 @@ impl Admin {
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
             .route("/status", get(status))
+            .route("/refresh", post(refresh::refresh))
             .with_state(self)
     }
 }
 
-/// 200 when ready; 503 with a line for each thing that is pending.
+/// 200 when ready, with a line for each thing that is not as it should be all the same; 503 with a
+/// line for each thing that is pending.
 async fn readyz(State(Admin(parts)): State<Admin>) -> Response {
+    let lines = |remarks: Vec<Remark>| -> String {
+        remarks.iter().map(|remark| format!("{}: {}\n", remark.name, remark.reason)).collect()
+    };
     let pending = parts.readiness.pending();
     if pending.is_empty() {
-        return "ok\n".into_response();
+        return format!("ok\n{}", lines(parts.readiness.notes())).into_response();
     }
-    let lines: String = pending.iter().map(|p| format!("{}: {}\n", p.name, p.reason)).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, lines).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, lines(pending)).into_response()
 }
 
 async fn status(State(Admin(parts)): State<Admin>) -> Json<Status> {

@@ -3,8 +3,10 @@
 //! [`App::bind`] takes the sockets, so that a taken port ends the start before anything runs;
 //! [`App::run`] wires the parts, serves, and drains when it is told to.
 
+mod keeper;
 mod stand_in;
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,20 +17,19 @@ use http::uri::{Authority, Scheme};
 use rustls::ClientConfig;
 use tracing::{info, warn};
 
+use self::keeper::Keeper;
 use self::stand_in::StandIn;
 use crate::admin::{Admin, Parts};
-use crate::config::{Config, Shutdown};
-use crate::lifecycle::{self, Ending, Readiness};
+use crate::config::{Config, Environment, Shutdown};
+use crate::lifecycle::{self, Caught, Readiness};
 use crate::listener::{BindError, Listener};
-use crate::proxy::Blueprint;
 use crate::proxy::record::InFlight;
-use crate::secret::{SecretError, SecretSource};
+use crate::proxy::{Blueprint, Handles, Routes};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{self, TlsError};
 use crate::token::clock::Clock;
-use crate::token::exchange::Exchange;
-use crate::token::manager::Manager;
-use crate::token::{Credential, header_value};
+use crate::token::exchange::{Exchange, Login};
+use crate::token::manager::Policy;
 use crate::worker::Workers;
 
 /// A proxy whose sockets are bound: connections queue, nothing is served yet.
@@ -46,7 +47,8 @@ pub struct Api {
     base_url: Uri,
     scheme: Scheme,
     authority: Authority,
-    key: SecretSource,
+    api: Login,
+    orders: Option<Login>,
     tls: ClientConfig,
     connect_timeout: Duration,
     // Held so that it lives as long as the proxy in front of it.
@@ -62,14 +64,6 @@ pub enum StartError {
     /// No server could be verified.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The API key cannot be read.
-    #[error("the API key from {source_name} {error}")]
-    Key {
-        /// Where it was to come from.
-        source_name: String,
-        /// What is wrong with it.
-        error: SecretError,
-    },
     /// A configuration that names no API, or no key for it.
     #[error("the configuration names no {0}")]
     Incomplete(&'static str),
@@ -98,23 +92,31 @@ pub enum Outcome {
 impl Api {
     /// The API that `config` names; in the sandbox environment an embedded one is started for it.
     pub fn of(config: &Config) -> Result<Self, StartError> {
+        let credentials = &config.credentials;
         let stand_in = match &config.upstream.base_url {
-            Some(_) => None,
-            None if config.environment == crate::config::Environment::Sandbox => {
+            None if config.environment == Environment::Sandbox => {
                 Some(StandIn::start().map_err(StartError::Sandbox)?)
             }
-            None => return Err(StartError::Incomplete("upstream.base_url")),
+            _ => None,
         };
-        let base_url = match (&config.upstream.base_url, &stand_in) {
-            (Some(url), _) => url.clone(),
-            (None, Some(stand_in)) => stand_in.base_url().clone(),
-            (None, None) => return Err(StartError::Incomplete("upstream.base_url")),
+        let configured = (
+            config.upstream.base_url.clone(),
+            credentials.api.clone().map(Login::ApiKey),
+            credentials
+                .orders
+                .clone()
+                .map(|orders| Login::Orders { user_id: orders.user_id, password: orders.password }),
+        );
+        let (base_url, api, orders) = match (configured, &stand_in) {
+            ((url, api, orders), None) => (url, api, orders),
+            // What is not configured, the embedded API knows.
+            ((url, api, orders), Some(stand_in)) => (
+                url.or_else(|| Some(stand_in.base_url().clone())),
+                api.or_else(|| Some(stand_in.api_login())),
+                orders.or_else(|| Some(stand_in.orders_login())),
+            ),
         };
-        let key = match (&config.credentials.api, &stand_in) {
-            (Some(source), _) => source.clone(),
-            (None, Some(stand_in)) => stand_in.key().clone(),
-            (None, None) => return Err(StartError::Incomplete("credentials.api.key_file")),
-        };
+        let base_url = base_url.ok_or(StartError::Incomplete("upstream.base_url"))?;
         let parts = base_url.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(StartError::Incomplete("host in upstream.base_url"));
@@ -123,7 +125,8 @@ impl Api {
             base_url,
             scheme,
             authority,
-            key,
+            api: api.ok_or(StartError::Incomplete("credentials.api.key_file"))?,
+            orders,
             tls: tls::client_config(config.upstream.ca_file.as_deref())?,
             connect_timeout: config.upstream.connect_timeout,
             _stand_in: stand_in,
@@ -135,10 +138,15 @@ impl Api {
         &self.base_url
     }
 
-    /// Exchanges its key for a token.
-    pub fn exchange(&self, clock: Clock) -> Result<Exchange, StartError> {
-        let (tls, key) = (self.tls.clone(), self.key.clone());
-        Ok(Exchange::new(&self.base_url, tls, self.connect_timeout, Credential::Api, key, clock)?)
+    /// The credentials that there are for it.
+    pub fn logins(&self) -> impl Iterator<Item = &Login> {
+        std::iter::once(&self.api).chain(&self.orders)
+    }
+
+    /// Exchanges a credential for a token.
+    pub fn exchange(&self, login: &Login, clock: Clock) -> Result<Exchange, StartError> {
+        let tls = self.tls.clone();
+        Ok(Exchange::new(&self.base_url, tls, self.connect_timeout, login.clone(), clock)?)
     }
 }
 
@@ -161,29 +169,24 @@ impl App {
         self.admin.address()
     }
 
-    /// Serves until `ending` has returned once, then drains; when it returns again meanwhile, ends at once.
-    pub async fn run(self, mut ending: impl AsyncFnMut() -> Ending) -> Result<Outcome, StartError> {
+    /// Serves until `signal` gives one that ends it, then drains; at another one meanwhile, it ends at
+    /// once. At SIGHUP it looks at the files of its secrets.
+    pub async fn run(self, mut signal: impl AsyncFnMut() -> Caught) -> Result<Outcome, StartError> {
         let Self { config, listener, admin: admin_listener, api } = self;
         let readiness = Readiness::default();
         let accepting = readiness.latch("listener", "not serving yet");
         let metrics = Metrics::new(config.environment.as_str());
-        let clock = Clock::default();
-
-        let exchange = api.exchange(clock.clone())?;
-        let latch = readiness.latch("credential api", "the first token has not come yet");
-        let (manager, token) =
-            Manager::new(Credential::Api, config.token.refresh_ratio, clock, latch, metrics.clone());
-
-        let api_key = match config.upstream.send_api_key {
-            true => {
-                let key = api
-                    .key
-                    .read()
-                    .map_err(|error| StartError::Key { source_name: api.key.to_string(), error })?;
-                Some(header_value("", &key))
-            }
-            false => None,
+        let policy = Policy { refresh_ratio: config.token.refresh_ratio, in_band: config.token.in_band };
+        let keeper = |login: &Login| {
+            let exchange = api.exchange(login, Clock::default())?;
+            Ok::<_, StartError>(Keeper::new(exchange, login, policy, &readiness, metrics.clone()))
         };
+        let api_keeper = keeper(&api.api)?;
+        let orders_keeper = api.orders.as_ref().map(keeper).transpose()?;
+        let keepers = || std::iter::once(&api_keeper).chain(&orders_keeper);
+        let looks: Vec<_> = keepers().filter_map(Keeper::look).collect();
+        let credentials = keepers().map(|k| (k.handle().clone(), k.source().to_owned())).collect();
+
         let blueprint = Blueprint {
             upstream: config.upstream,
             requests: config.requests.clone(),
@@ -193,8 +196,12 @@ impl App {
             authority: api.authority,
             listen: listener.address(),
             tls: api.tls,
-            token: token.clone(),
-            api_key,
+            tokens: Handles {
+                api: api_keeper.handle().clone(),
+                orders: orders_keeper.as_ref().map(|keeper| keeper.handle().clone()),
+            },
+            orders_paths: config.credentials.orders_paths,
+            routes: Routes::default(),
             in_flight: InFlight::new(config.requests.max_in_flight),
             metrics: metrics.clone(),
         };
@@ -204,7 +211,7 @@ impl App {
         let listen = listener.address();
         // The workers' own handles are all that is left: when they stop accepting, the port is free.
         drop(listener);
-        accepting.ready();
+        accepting.ready(None);
 
         let admin = Admin::new(Parts {
             environment: config.environment.as_str(),
@@ -215,7 +222,7 @@ impl App {
             started: Instant::now(),
             readiness,
             metrics,
-            credentials: vec![(token, api.key.to_string())],
+            credentials,
         });
         info!(
             environment = config.environment.as_str(),
@@ -226,21 +233,35 @@ impl App {
             "serving"
         );
         let serve_admin = axum::serve(admin_listener.accepting()?, admin.router()).into_future();
-
+        let mut next_ending = async || loop {
+            match signal().await {
+                Caught::Hangup => {
+                    info!("looking at the files of the secrets");
+                    looks.iter().for_each(|look| look.notify_one());
+                }
+                ending => return ending,
+            }
+        };
         tokio::select! {
             outcome = async {
-                let signal = ending().await;
+                let signal = next_ending().await;
                 accepting.pending("draining");
                 info!(%signal, "draining");
                 tokio::select! {
                     outcome = drained(&config.shutdown, &drainer, &mut workers) => outcome,
-                    signal = ending() => {
+                    signal = next_ending() => {
                         warn!(%signal, "ending at once");
                         Outcome::Aborted
                     }
                 }
             } => Ok(outcome),
-            () = manager.run(async || exchange.run().await) => Ok(Outcome::Aborted),
+            () = api_keeper.run() => Ok(Outcome::Aborted),
+            () = async {
+                match orders_keeper {
+                    Some(keeper) => keeper.run().await,
+                    None => pending().await,
+                }
+            } => Ok(Outcome::Aborted),
             ended = serve_admin => Err(StartError::System(ended.err().unwrap_or_else(|| {
                 io::Error::other("the admin listener has closed")
             }))),

@@ -12,7 +12,15 @@ use tokio::sync::watch;
 
 /// Everything that must be in place before requests can be served.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<String, Condition>>>);
+
+#[derive(Debug, Clone)]
+enum Condition {
+    Holds,
+    /// It holds, but there is something that an operator should know.
+    HoldsWith(String),
+    Pending(String),
+}
 
 /// One condition of readiness, set by the part that knows.
 #[derive(Debug, Clone)]
@@ -21,12 +29,12 @@ pub struct Latch {
     readiness: Readiness,
 }
 
-/// A latch that is not set, and why.
+/// Something that an operator should know of a latch: why it is not set, or what it is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
+pub struct Remark {
     /// The latch's name.
     pub name: String,
-    /// What it waits for, as a sentence for people.
+    /// A sentence for people.
     pub reason: String,
 }
 
@@ -39,30 +47,45 @@ impl Readiness {
     }
 
     /// What is not in place yet; empty when ready.
-    pub fn pending(&self) -> Vec<Pending> {
-        self.latches()
-            .iter()
-            .filter_map(|(name, reason)| {
-                let reason = reason.clone()?;
-                Some(Pending { name: name.clone(), reason })
-            })
-            .collect()
+    pub fn pending(&self) -> Vec<Remark> {
+        self.remarks(|condition| match condition {
+            Condition::Pending(reason) => Some(reason),
+            Condition::Holds | Condition::HoldsWith(_) => None,
+        })
     }
 
-    fn latches(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<String>>> {
+    /// What is in place, but not as it should be.
+    pub fn notes(&self) -> Vec<Remark> {
+        self.remarks(|condition| match condition {
+            Condition::HoldsWith(note) => Some(note),
+            Condition::Holds | Condition::Pending(_) => None,
+        })
+    }
+
+    fn remarks(&self, pick: fn(&Condition) -> Option<&String>) -> Vec<Remark> {
+        let latches = self.latches();
+        let picked = latches.iter().filter_map(|(name, condition)| Some((name, pick(condition)?)));
+        picked.map(|(name, reason)| Remark { name: name.clone(), reason: reason.clone() }).collect()
+    }
+
+    fn latches(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Condition>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Latch {
-    /// The condition holds.
-    pub fn ready(&self) {
-        self.readiness.latches().insert(self.name.clone(), None);
+    /// The condition holds. A note tells operators what is not as it should be all the same.
+    pub fn ready(&self, note: Option<String>) {
+        self.set(note.map_or(Condition::Holds, Condition::HoldsWith));
     }
 
     /// The condition does not hold (any more).
     pub fn pending(&self, reason: impl Into<String>) {
-        self.readiness.latches().insert(self.name.clone(), Some(reason.into()));
+        self.set(Condition::Pending(reason.into()));
+    }
+
+    fn set(&self, condition: Condition) {
+        self.readiness.latches().insert(self.name.clone(), condition);
     }
 }
 
@@ -104,42 +127,51 @@ impl Drain {
     }
 }
 
-/// The signals that end the process.
+/// The signals that the process acts on.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// SIGINT
+pub enum Caught {
+    /// SIGINT: drain.
     Interrupt,
-    /// SIGTERM
+    /// SIGTERM: drain.
     Terminate,
+    /// SIGHUP: read again what may have changed.
+    Hangup,
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
         })
     }
 }
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM over from the system's default, which would end the process.
+    /// Takes SIGINT, SIGTERM and SIGHUP over from the system's default, which would end the process.
     pub fn install() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> Ending {
+    pub async fn next(&mut self) -> Caught {
         tokio::select! {
-            _ = self.interrupt.recv() => Ending::Interrupt,
-            _ = self.terminate.recv() => Ending::Terminate,
+            _ = self.interrupt.recv() => Caught::Interrupt,
+            _ = self.terminate.recv() => Caught::Terminate,
+            _ = self.hangup.recv() => Caught::Hangup,
         }
     }
 }
@@ -155,12 +187,13 @@ mod tests {
         let listening = readiness.latch("listening", "not bound yet");
         assert_eq!(readiness.pending().len(), 2);
 
-        token.ready();
-        listening.ready();
+        token.ready(None);
+        listening.ready(Some("on a port of the system's choice".into()));
         assert!(readiness.pending().is_empty());
+        assert_eq!(readiness.notes()[0].name, "listening");
 
         token.pending("expired");
-        assert_eq!(readiness.pending(), [Pending { name: "token".into(), reason: "expired".into() }]);
+        assert_eq!(readiness.pending(), [Remark { name: "token".into(), reason: "expired".into() }]);
     }
 
     #[tokio::test]

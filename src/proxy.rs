@@ -18,8 +18,10 @@ mod local_auth;
 mod observe;
 mod path;
 mod proxy_status;
+mod replay;
 mod upload;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -27,8 +29,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
@@ -37,17 +41,19 @@ use tower::{Service, service_fn};
 use self::body::Body;
 use self::error::Refusal;
 use self::forward::Upstream;
-use self::in_band::{Masked, Scan};
+use self::in_band::{Asked, Masked, Scan};
 use self::inject::Credentials;
-use self::path::Authentication;
+use self::path::{Authentication, OrdersPaths, Readings};
 use self::record::{InFlight, Own, Record};
+use self::replay::{Kept, Replay, Route};
 use self::upload::{Progress, Upload};
 use crate::config::{self, AccessLog};
 use crate::telemetry::metrics::Metrics;
-use crate::token::Moment;
 use crate::token::cell::{Current, Handle, TokenCell};
+use crate::token::{Credential, Generation, Moment};
 
 pub use self::local_auth::PLACEHOLDER;
+pub use self::replay::Routes;
 
 /// All that a worker needs to make its own [`Proxy`]. Crosses threads; a `Proxy` does not.
 #[derive(Debug, Clone)]
@@ -68,22 +74,37 @@ pub struct Blueprint {
     pub listen: SocketAddr,
     /// Whom to trust.
     pub tls: ClientConfig,
-    /// Where the token comes from.
-    pub token: Handle,
-    /// The API key's header value, where `upstream.send_api_key` asks for it.
-    pub api_key: Option<HeaderValue>,
+    /// Where the tokens come from.
+    pub tokens: Handles,
+    /// Below which paths the Orders credential is used.
+    pub orders_paths: Vec<String>,
+    /// The routes that answer 401 whatever the token, over all workers.
+    pub routes: Routes,
     /// The requests under way over all workers.
     pub in_flight: Arc<InFlight>,
     /// Where to count.
     pub metrics: Metrics,
 }
 
-/// One worker's data path: its own connections to the API, its own view of the token.
+/// The ways to the credentials' managers.
+#[derive(Debug, Clone)]
+pub struct Handles {
+    /// Of the API key.
+    pub api: Handle,
+    /// Of the Orders credential, where there is one.
+    pub orders: Option<Handle>,
+}
+
+/// One worker's data path: its own connections to the API, its own view of the tokens.
 #[derive(Debug)]
 pub struct Proxy {
-    token: TokenCell,
+    api: TokenCell,
+    orders: Option<TokenCell>,
+    orders_paths: OrdersPaths,
     upstream: Upstream,
-    api_key: Option<HeaderValue>,
+    send_api_key: bool,
+    replay: Replay,
+    routes: Routes,
     local: Router,
     listen: SocketAddr,
     max_body: u64,
@@ -92,14 +113,26 @@ pub struct Proxy {
     access: AccessLog,
 }
 
+/// A request as it was sent, and the answer to it.
+struct Sent {
+    method: Method,
+    response: Response<Incoming>,
+    progress: Arc<Progress>,
+    requested: Moment,
+}
+
 impl Proxy {
     /// The data path of the worker that calls this.
     pub fn new(blueprint: Blueprint) -> Self {
         let Blueprint { upstream, requests, access, wait_timeout, scheme, authority, .. } = blueprint;
         Self {
-            token: blueprint.token.cell(wait_timeout),
+            api: blueprint.tokens.api.cell(wait_timeout),
+            orders: blueprint.tokens.orders.map(|handle| handle.cell(wait_timeout)),
+            orders_paths: OrdersPaths::new(blueprint.orders_paths),
             upstream: Upstream::new(&upstream, scheme, authority, blueprint.tls, blueprint.metrics.clone()),
-            api_key: blueprint.api_key,
+            send_api_key: upstream.send_api_key,
+            replay: Replay::new(requests.replay_buffer, requests.replay_deny),
+            routes: blueprint.routes,
             local: local_auth::router(),
             listen: blueprint.listen,
             max_body: requests.max_body,
@@ -150,47 +183,148 @@ impl Proxy {
         record.keep(place);
         let (head, body) = request.into_parts();
         guard::check(&head, self.listen, self.max_body)?;
-        if let Some(endpoint) = Authentication::of(head.uri.path()) {
-            return local_auth::answer(&self.local, endpoint, head.method, &self.token).await;
+        let uri = head.uri.clone();
+        let path = Readings::of(uri.path());
+        if let Some(endpoint) = Authentication::of(&path) {
+            let cell = self.cell(endpoint.credential())?;
+            return local_auth::answer(&self.local, endpoint, head.method, cell).await;
         }
-        let token = self.token.current().await?;
-        self.forward(head, body, &token).await
+        let cell = self.cell(self.orders_paths.credential(&path)?)?;
+        let token = cell.current().await?;
+        self.forward(head, body, &path, cell, &token).await
+    }
+
+    fn cell(&self, credential: Credential) -> Result<&TokenCell, Refusal> {
+        match credential {
+            Credential::Api => Ok(&self.api),
+            Credential::Orders => self.orders.as_ref().ok_or(Refusal::CredentialNotConfigured),
+        }
     }
 
     async fn forward(
         &self,
         mut head: request::Parts,
         body: Incoming,
+        path: &Readings<'_>,
+        cell: &TokenCell,
         token: &Current,
     ) -> Result<Response<Body>, Refusal> {
-        let method = head.method.clone();
-        let chunked = body.size_hint().exact().is_none() && !body.is_end_stream();
-        let (upload, progress) = Upload::new(body, self.max_body, Scan::of(&head));
-        let ours = Credentials { authorization: &token.authorization, api_key: self.api_key.as_ref() };
-        inject::request(&mut head.headers, ours, chunked);
+        let route = Route::of(&head.method, path.as_written());
+        let repeatable = self.replay.allows(&head, path);
+        let suits = repeatable && in_band::suits(&head, self.replay.buffer());
+        let claim = if suits { cell.claim_in_band(token) } else { None };
+        let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
+        let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
 
-        let requested = self.token.now();
-        let mut response = self.upstream.send(head, upload, &progress).await?;
-        inject::response(response.headers_mut());
-        observe::rate_limit(&mut response, &self.metrics);
-        self.answer(response, &method, &progress, requested).await
+        let scan = Scan::of(&head);
+        let (upload, asked) = match &claim {
+            Some(_) => self.asking(&mut head, body, scan, kept).await?,
+            None => (Upload::streamed(body, self.max_body, scan, kept), Asked::ByApp),
+        };
+        // What is sent goes with its connection: a second try needs a head of its own.
+        let again = (repeatable && fits).then(|| head.clone());
+        let mut sent = self.send(head, upload, cell, token).await?;
+        if sent.response.status() == StatusCode::UNAUTHORIZED {
+            let again = again.zip(sent.progress.take_kept());
+            if let Some(second) = self.once_more(again, route, cell, token.generation).await? {
+                sent = second;
+            }
+        } else {
+            self.routes.forget(&route);
+        }
+        self.answer(sent, asked, cell).await
+    }
+
+    /// Reads a small body whole and puts the wish for a new token into it.
+    async fn asking(
+        &self,
+        head: &mut request::Parts,
+        body: Incoming,
+        scan: Scan,
+        kept: Kept,
+    ) -> Result<((Upload, Arc<Progress>), Asked), Refusal> {
+        let theirs = upload::collect(body, self.upstream.idle_timeout()).await?;
+        let (body, asked) = match in_band::insert(&theirs) {
+            Some(asking) => (asking, Asked::ByUs),
+            None => (theirs, Asked::ByApp),
+        };
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        Ok((Upload::held(VecDeque::from([body]), scan, kept), asked))
+    }
+
+    async fn send(
+        &self,
+        mut head: request::Parts,
+        (upload, progress): (Upload, Arc<Progress>),
+        cell: &TokenCell,
+        token: &Current,
+    ) -> Result<Sent, Refusal> {
+        let chunked = upload.size_hint().exact().is_none() && !upload.is_end_stream();
+        let api_key = if self.send_api_key { token.api_key.as_ref() } else { None };
+        let method = head.method.clone();
+        inject::request(
+            &mut head.headers,
+            Credentials { authorization: &token.authorization, api_key },
+            chunked,
+        );
+        let requested = cell.now();
+        let response = self.upstream.send(head, upload, &progress).await?;
+        Ok(Sent { method, response, progress, requested })
+    }
+
+    /// After a 401: sends the request a second time with a newer token, if there is one to be had and
+    /// the request is still whole. `None`: the 401 is the answer.
+    async fn once_more(
+        &self,
+        again: Option<(request::Parts, VecDeque<Bytes>)>,
+        route: Route,
+        cell: &TokenCell,
+        rejected: Generation,
+    ) -> Result<Option<Sent>, Refusal> {
+        let at_hand = cell.newer_at_hand(rejected);
+        if at_hand.is_none() && self.routes.remembers(&route) {
+            return Ok(None);
+        }
+        let Some((head, pieces)) = again else {
+            // The next request will be better off.
+            cell.report_rejected(rejected);
+            return Ok(None);
+        };
+        let newer = match at_hand {
+            Some(newer) => newer,
+            None => match cell.newer_than(rejected).await {
+                Some(newer) => newer,
+                None => return Ok(None),
+            },
+        };
+        let scan = Scan::of(&head);
+        let mut second = self.send(head, Upload::held(pieces, scan, Kept::nothing()), cell, &newer).await?;
+        let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
+        self.metrics.sent_again(accepted);
+        if !accepted {
+            self.routes.remember(route);
+        }
+        proxy_status::append(
+            second.response.headers_mut(),
+            None,
+            Some("sent again with a new token after a 401"),
+        );
+        Ok(Some(second))
     }
 
     /// The API's answer as it comes, or, where it may hold a token, without it.
-    async fn answer(
-        &self,
-        response: Response<Incoming>,
-        method: &http::Method,
-        progress: &Progress,
-        requested: Moment,
-    ) -> Result<Response<Body>, Refusal> {
+    async fn answer(&self, sent: Sent, asked: Asked, cell: &TokenCell) -> Result<Response<Body>, Refusal> {
+        let Sent { method, mut response, progress, requested } = sent;
+        inject::response(response.headers_mut());
+        observe::rate_limit(&mut response, &self.metrics);
         let idle_timeout = self.upstream.idle_timeout();
         if !progress.asks_refresh() {
             return Ok(response.map(|body| Body::upstream(body, idle_timeout)));
         }
-        let Masked { response, grant } = in_band::mask(response, method, idle_timeout, requested).await?;
+        let Masked { response, grant } =
+            in_band::mask(response, &method, asked, idle_timeout, requested).await?;
         if let Some(grant) = grant {
-            self.token.offer(grant);
+            cell.offer(grant);
         }
         Ok(response)
     }

@@ -1,5 +1,7 @@
 //! A value that must not be seen: redacted wherever it could be printed, wiped from memory when dropped.
 
+pub mod watch;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -30,6 +30,8 @@ pub const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-liquid-api-key
 pub enum Credential {
     /// The API key (wire contract, "Getting an access token").
     Api,
+    /// User and password of the Orders API (wire contract, "The Orders API has its own credential").
+    Orders,
 }
 
 impl Credential {
@@ -37,6 +39,7 @@ impl Credential {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
+            Self::Orders => "orders",
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct Token {
     pub generation: Generation,
     /// `Bearer …`, marked sensitive (RFC 6750, section 2.1).
     pub authorization: HeaderValue,
+    /// The API key that it, or the token before it, was exchanged for, marked sensitive.
+    pub api_key: Option<HeaderValue>,
     /// The server's `exp`, Unix milliseconds by the server's clock.
     pub expires_at_ms: u64,
     /// How long it lives in all.
@@ -75,11 +80,13 @@ pub struct Token {
 }
 
 impl Token {
-    /// The token of a grant. A [`Secret`] is visible ASCII, so it always fits a header.
-    pub fn new(generation: Generation, grant: &Grant) -> Self {
+    /// The token of a grant. One that came in band was got with the key of the token before it.
+    pub fn new(generation: Generation, grant: &Grant, previous: Option<&Self>) -> Self {
+        let key = grant.key.as_ref().map(|key| header_value("", key));
         Self {
             generation,
             authorization: bearer(&grant.token),
+            api_key: key.or_else(|| previous.and_then(|token| token.api_key.clone())),
             expires_at_ms: grant.expires_at_ms,
             lifetime: grant.lifetime,
             requested: grant.requested,
@@ -107,7 +114,18 @@ pub fn header_value(prefix: &str, secret: &Secret) -> HeaderValue {
     value
 }
 
-/// What is known of a credential's token. Published by its manager, seen by everyone else.
+/// What a manager publishes.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The token, or why there is none.
+    pub state: State,
+    /// How many exchanges have ended, whatever came of them.
+    pub exchanges: u64,
+    /// Whether the next token is to be asked for in an app's own request.
+    pub in_band: bool,
+}
+
+/// What is known of a credential's token.
 #[derive(Debug, Clone)]
 pub enum State {
     /// The first exchange has not ended yet.

@@ -10,7 +10,7 @@ use crate::lifecycle::Latch;
 use crate::token::Credential;
 use crate::token::clock::Clock;
 use crate::token::exchange::ExchangeError;
-use crate::token::manager::Manager;
+use crate::token::manager::{Manager, Policy};
 
 /// An admin whose one credential has not been exchanged yet.
 fn admin() -> (Admin, Manager, Latch) {
@@ -18,7 +18,8 @@ fn admin() -> (Admin, Manager, Latch) {
     let metrics = Metrics::new("sandbox");
     let listener = readiness.latch("listener", "not serving yet");
     let latch = readiness.latch("credential api", "the first token has not come yet");
-    let (manager, handle) = Manager::new(Credential::Api, 0.5, Clock::default(), latch, metrics.clone());
+    let policy = Policy { refresh_ratio: 0.5, in_band: false };
+    let (manager, handle) = Manager::new(Credential::Api, policy, Clock::default(), latch, metrics.clone());
     let admin = Admin::new(Parts {
         environment: "sandbox",
         listen: "127.0.0.1:8000".parse().unwrap(),
@@ -49,7 +50,7 @@ async fn alive_before_it_is_ready() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(pending, "credential api: the first token has not come yet\nlistener: not serving yet\n");
 
-    listener.ready();
+    listener.ready(None);
     let (_, pending) = get(&admin, "/readyz").await;
     assert_eq!(pending, "credential api: the first token has not come yet\n");
 }

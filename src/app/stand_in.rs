@@ -10,12 +10,14 @@ use tokio::sync::oneshot;
 
 use crate::sandbox::{Sandbox, Settings};
 use crate::secret::{Secret, SecretSource};
+use crate::token::exchange::Login;
 
 /// An embedded API, stopped when dropped.
 #[derive(Debug)]
 pub(super) struct StandIn {
     base_url: Uri,
-    key: SecretSource,
+    api: Login,
+    orders: Login,
     // Dropped first: the thread ends when the other side of it is gone.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -24,8 +26,16 @@ pub(super) struct StandIn {
 impl StandIn {
     pub(super) fn start() -> io::Result<Self> {
         // Nobody will ask what it saw.
-        let settings = Settings { remember_calls: 0, ..Settings::default() };
-        let key = Secret::parse(settings.api_key.clone()).map_err(io::Error::other)?;
+        let settings = Settings { remember_calls: 0, orders_accept_api_token: false, ..Settings::default() };
+        let own = |value: &str| {
+            let secret = Secret::parse(value.to_owned()).map_err(io::Error::other)?;
+            Ok::<_, io::Error>(SecretSource::Value { secret, from: "the sandbox".into() })
+        };
+        let api = Login::ApiKey(own(&settings.api_key)?);
+        let orders = Login::Orders {
+            user_id: settings.orders_user_id.clone(),
+            password: own(&settings.orders_password)?,
+        };
         let (stop, stopped) = oneshot::channel();
         let (report, started) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
@@ -34,7 +44,8 @@ impl StandIn {
         let base_url = started.recv().map_err(io::Error::other)??;
         Ok(Self {
             base_url: base_url.parse().map_err(io::Error::other)?,
-            key: SecretSource::Value { secret: key, from: "the sandbox".into() },
+            api,
+            orders,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -44,8 +55,12 @@ impl StandIn {
         &self.base_url
     }
 
-    pub(super) fn key(&self) -> &SecretSource {
-        &self.key
+    pub(super) fn api_login(&self) -> Login {
+        self.api.clone()
+    }
+
+    pub(super) fn orders_login(&self) -> Login {
+        self.orders.clone()
     }
 }
 

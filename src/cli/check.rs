@@ -36,20 +36,23 @@ fn try_it(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
         let names: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
         say(format_args!("resolved       {}", names.join(", ")));
 
-        let started = Instant::now();
-        // Connects and verifies TLS on its way; its error says which step failed.
-        let grant = api.exchange(Clock::default())?.run().await?;
-        say(format_args!("authenticated  in {} ms", started.elapsed().as_millis()));
+        for login in api.logins() {
+            say(format_args!("\n{login}"));
+            let started = Instant::now();
+            // Connects and verifies TLS on its way; its error says which step failed.
+            let grant = api.exchange(login, Clock::default())?.run().await?;
+            say(format_args!("authenticated  in {} ms", started.elapsed().as_millis()));
 
-        let renewal = schedule::renew_after(grant.lifetime, loaded.config.token.refresh_ratio, 0.0);
-        say(format_args!("token lifetime {}", whole_seconds(grant.lifetime)));
-        say(format_args!("next refresh   after {}", whole_seconds(renewal)));
-        match grant.skew_ms {
-            Some(skew) => {
-                let seconds = skew as f64 / 1000.0;
-                say(format_args!("clock skew     {seconds:+.3} s (how far the server is ahead of us)"));
+            let renewal = schedule::renew_after(grant.lifetime, loaded.config.token.refresh_ratio, 0.0);
+            say(format_args!("token lifetime {}", whole_seconds(grant.lifetime)));
+            say(format_args!("next refresh   after {}", whole_seconds(renewal)));
+            match grant.skew_ms {
+                Some(skew) => {
+                    let seconds = skew as f64 / 1000.0;
+                    say(format_args!("clock skew     {seconds:+.3} s (how far the server is ahead of us)"));
+                }
+                None => say("clock skew     unknown: the server does not tell its time"),
             }
-            None => say("clock skew     unknown: the server does not tell its time"),
         }
         Ok(())
     })

@@ -12,6 +12,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 use super::envelope::{self, Envelope, Metadata};
+use super::path::Doubtful;
 use super::proxy_status;
 use crate::token::cell::Unavailable;
 
@@ -41,6 +42,12 @@ pub enum Refusal {
     /// The API refused the key.
     #[error("{0}")]
     CredentialRejected(String),
+    /// An Orders path, and no Orders credential.
+    #[error(
+        "this path needs the Orders credential, which the proxy does not have: set credentials.orders.user_id \
+         (LIQUID_ORDERS_USER_ID) and credentials.orders.password_file (LIQUID_ORDERS_PASSWORD_FILE)"
+    )]
+    CredentialNotConfigured,
     /// No connection: name, TCP or TLS.
     #[error("cannot reach the API: {reason}")]
     UpstreamUnreachable {
@@ -79,6 +86,7 @@ impl Refusal {
             Self::TokenUnavailable { .. } => "token_unavailable",
             Self::AuthenticationRateLimited { .. } => "authentication_rate_limited",
             Self::CredentialRejected(_) => "credential_rejected",
+            Self::CredentialNotConfigured => "credential_not_configured",
             Self::UpstreamUnreachable { .. } => "upstream_unreachable",
             Self::UpstreamTimeout(_) => "upstream_timeout",
             Self::UpstreamProtocolError(_) => "upstream_protocol_error",
@@ -95,6 +103,7 @@ impl Refusal {
             Self::TokenUnavailable { .. } | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::AuthenticationRateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::CredentialRejected(_)
+            | Self::CredentialNotConfigured
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamProtocolError(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -110,7 +119,8 @@ impl Refusal {
         match self {
             Self::TokenUnavailable { .. }
             | Self::AuthenticationRateLimited { .. }
-            | Self::CredentialRejected(_) => "destination_unavailable",
+            | Self::CredentialRejected(_)
+            | Self::CredentialNotConfigured => "destination_unavailable",
             Self::UpstreamUnreachable { kind, .. } => kind,
             Self::UpstreamTimeout(_) => "http_response_timeout",
             Self::UpstreamProtocolError(_) => "http_protocol_error",
@@ -161,6 +171,16 @@ impl Refusal {
     }
 }
 
+impl From<Doubtful> for Refusal {
+    fn from(Doubtful: Doubtful) -> Self {
+        Self::RequestNotAllowed(
+            "servers may differ on whether this path belongs to the Orders API, so the proxy cannot choose a \
+             credential for it: write it plainly"
+                .into(),
+        )
+    }
+}
+
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
         match unavailable {
@@ -193,6 +213,7 @@ mod tests {
                 Some("3"),
             ),
             (Refusal::CredentialRejected("no".into()), 502, "credential_rejected", None),
+            (Refusal::CredentialNotConfigured, 502, "credential_not_configured", None),
             (
                 Refusal::UpstreamUnreachable { reason: "refused".into(), kind: "connection_refused" },
                 502,

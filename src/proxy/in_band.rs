@@ -5,6 +5,7 @@
 //! as they go by ([`Scan`]), so that all other answers stream through untouched. What cannot be
 //! searched is not passed on: a token must not leak because an answer was odd.
 
+mod insert;
 mod mask;
 mod scan;
 
@@ -18,6 +19,7 @@ use hyper::body::Incoming;
 use tower::{ServiceExt, service_fn};
 use tower_http::decompression::Decompression;
 
+pub(super) use self::insert::{insert, suits};
 pub(super) use self::scan::Scan;
 
 use super::body::Body;
@@ -41,10 +43,20 @@ pub(super) struct Masked {
     pub grant: Option<Grant>,
 }
 
-/// Reads the whole answer, takes the token out and puts the placeholder in its place.
+/// Whose wish a refresh in band was, and so what the app expects to see of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The app asked: it gets `auth` with the placeholder.
+    ByApp,
+    /// We asked in its request: it gets its answer without `auth`.
+    ByUs,
+}
+
+/// Reads the whole answer, takes the token out and leaves what the app expects.
 pub(super) async fn mask(
     response: Response<Incoming>,
     method: &Method,
+    asked: Asked,
     idle_timeout: Duration,
     requested: Moment,
 ) -> Result<Masked, Refusal> {
@@ -60,7 +72,12 @@ pub(super) async fn mask(
         mask::Found::Nothing => (body, None),
         mask::Found::Tokens(tokens) => {
             let grant = Grant::from_in_band(&body, times).ok();
-            (mask::replace(&body, &tokens, PLACEHOLDER), grant)
+            let masked = mask::replace(&body, &tokens, PLACEHOLDER);
+            let left = match asked {
+                Asked::ByApp => masked,
+                Asked::ByUs => mask::without_auth(&masked),
+            };
+            (left, grant)
         }
         mask::Found::Unclear => {
             return Err(Refusal::UpstreamProtocolError(

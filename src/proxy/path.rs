@@ -1,44 +1,103 @@
 //! What a path might mean to the server behind it.
 //!
 //! Paths are forwarded byte for byte, but servers differ in how they read them: escapes, doubled
-//! slashes, dot segments, case. Where a path decides about a credential, every reading counts.
+//! slashes, dot segments, parameters, case. Where a path decides about a credential, every reading counts.
+
+mod authentication;
+mod credential;
 
 use percent_encoding::percent_decode_str;
 
-/// The endpoints that hand out tokens (wire contract). They are answered by the proxy, so that no
-/// real token gets to an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Authentication {
-    /// `[/api]/authentication`
-    Api,
-    /// `[/api]/order-authentication`
-    Orders,
-}
+pub(super) use self::authentication::Authentication;
+pub(super) use self::credential::{Doubtful, OrdersPaths};
 
 /// How often escapes are taken off: what is escaped more deeply than this means nothing to any server.
 const MAX_DECODING: usize = 4;
 
-impl Authentication {
-    /// The authentication endpoint that some server might see in `path`.
-    pub(super) fn of(path: &str) -> Option<Self> {
-        if is_plain(path) { Self::named(path) } else { Self::named(&most_lenient(path)) }
+/// The ways in which servers may read a path.
+#[derive(Debug)]
+pub(super) struct Readings<'a> {
+    /// As it stands.
+    raw: &'a str,
+    /// As the most lenient server reads it; `None` where there is but one way.
+    lenient: Option<Lenient>,
+}
+
+#[derive(Debug)]
+struct Lenient {
+    /// Escapes off, backslashes as slashes, no parameters, no empty segments, dot segments resolved.
+    resolved: String,
+    /// The same with dot segments left out instead: some servers match a prefix before they resolve.
+    unresolved: String,
+}
+
+impl<'a> Readings<'a> {
+    pub(super) fn of(path: &'a str) -> Self {
+        Self { raw: path, lenient: (!is_plain(path)).then(|| Lenient::of(path)) }
     }
 
-    /// `path` has single slashes and no escapes; its case and a slash at its end do not matter.
-    fn named(path: &str) -> Option<Self> {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let path = match path.get(..5) {
-            Some(prefix) if prefix.eq_ignore_ascii_case("/api/") => &path[4..],
-            _ => path,
-        };
-        if path.eq_ignore_ascii_case("/authentication") {
-            Some(Self::Api)
-        } else if path.eq_ignore_ascii_case("/order-authentication") {
-            Some(Self::Orders)
-        } else {
-            None
+    /// The path as it stands.
+    pub(super) fn as_written(&self) -> &'a str {
+        self.raw
+    }
+
+    /// Whether `matches` holds for some reading.
+    pub(super) fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
+        matches(self.raw)
+            || self.lenient.as_ref().is_some_and(|l| matches(&l.resolved) || matches(&l.unresolved))
+    }
+
+    /// Whether `matches` holds for every reading.
+    pub(super) fn all(&self, matches: impl Fn(&str) -> bool) -> bool {
+        !self.any(|path| !matches(path))
+    }
+}
+
+impl Lenient {
+    fn of(path: &str) -> Self {
+        let mut decoded = path.to_owned();
+        for _ in 0..MAX_DECODING {
+            let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+            if next == decoded {
+                break;
+            }
+            decoded = next;
+        }
+        let mut resolved: Vec<&str> = Vec::new();
+        let mut unresolved: Vec<&str> = Vec::new();
+        for segment in decoded.split(['/', '\\']) {
+            let segment = segment.split([';', '?', '#', '\0']).next().unwrap_or_default().trim();
+            match segment {
+                "" | "." => {}
+                ".." => {
+                    resolved.pop();
+                }
+                _ => {
+                    resolved.push(segment);
+                    unresolved.push(segment);
+                }
+            }
+        }
+        Self {
+            resolved: format!("/{}", resolved.join("/")),
+            unresolved: format!("/{}", unresolved.join("/")),
         }
     }
+}
+
+/// Whether `path` is `prefix` or below it, on whole segments, whatever the case.
+pub(super) fn is_below(path: &str, prefix: &str) -> bool {
+    match path.get(..prefix.len()) {
+        Some(head) if head.eq_ignore_ascii_case(prefix) => {
+            matches!(path.as_bytes().get(prefix.len()), None | Some(b'/'))
+        }
+        _ => false,
+    }
+}
+
+/// The path without the `/api` that every endpoint may be written with.
+pub(super) fn without_api(path: &str) -> &str {
+    if is_below(path, "/api") && path.len() > 4 { &path[4..] } else { path }
 }
 
 /// Whether every server reads `path` alike, but for case.
@@ -56,31 +115,6 @@ fn is_plain(path: &str) -> bool {
     })
 }
 
-/// The path as the most lenient of servers reads it: escapes off until none is left, backslashes as
-/// slashes, parameters and empty segments dropped, dot segments resolved.
-fn most_lenient(path: &str) -> String {
-    let mut decoded = path.to_owned();
-    for _ in 0..MAX_DECODING {
-        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
-        if next == decoded {
-            break;
-        }
-        decoded = next;
-    }
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in decoded.split(['/', '\\']) {
-        let segment = segment.split([';', '?', '#', '\0']).next().unwrap_or_default().trim();
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            _ => segments.push(segment),
-        }
-    }
-    format!("/{}", segments.join("/"))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -88,69 +122,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_endpoints_by_their_names() {
-        for (path, expected) in [
-            ("/authentication", Some(Authentication::Api)),
-            ("/api/authentication", Some(Authentication::Api)),
-            ("/order-authentication", Some(Authentication::Orders)),
-            ("/api/order-authentication", Some(Authentication::Orders)),
-            ("/", None),
-            ("/api", None),
-            ("/api/", None),
-            ("*", None),
-            ("", None),
-            ("/authentications", None),
-            ("/authentication/more", None),
-            ("/cart/authentication", None),
-            ("/api/api/authentication", None),
-            ("/catalog/search", None),
+    fn a_prefix_ends_where_a_segment_does() {
+        for (path, below) in [
+            ("/orders", true),
+            ("/orders/", true),
+            ("/orders/1", true),
+            ("/ORDERS/1", true),
+            ("/ordersx", false),
+            ("/order", false),
+            ("/", false),
+            ("", false),
+            ("*", false),
+            ("/ord\u{e9}rs", false),
         ] {
-            assert_eq!(Authentication::of(path), expected, "{path}");
+            assert_eq!(is_below(path, "/orders"), below, "{path}");
         }
     }
 
     #[test]
-    fn every_reading_of_a_path_counts() {
-        for path in [
-            "/authentication/",
-            "/Authentication",
-            "/API/AUTHENTICATION",
-            "//authentication",
-            "/api//authentication",
-            "/./authentication",
-            "/x/../authentication",
-            "/api/x/%2e%2e/authentication",
-            "/%61uthentication",
-            "/%2561uthentication",
-            "/api%2Fauthentication",
-            "/api\\authentication",
-            "/authentication;v=1",
-            "/api;v=1/authentication",
-            "/authentication%00",
-            "/authentication%20",
-            "/authentication%3Fa=b",
-        ] {
-            assert_eq!(Authentication::of(path), Some(Authentication::Api), "{path}");
-        }
-    }
-
-    #[test]
-    fn odd_paths_that_mean_something_else() {
-        for path in ["/%", "/%zz", "/..", "//", "/catalog//search", "/users/a%2Fauthentication", "/%ff%fe"] {
-            assert_eq!(Authentication::of(path), None, "{path}");
-        }
+    fn api_is_taken_off_once() {
+        assert_eq!(without_api("/api/cart/update"), "/cart/update");
+        assert_eq!(without_api("/cart/update"), "/cart/update");
+        assert_eq!(without_api("/apis/x"), "/apis/x");
+        assert_eq!(without_api("/api"), "/api");
+        assert_eq!(without_api("/api/api/x"), "/api/x");
     }
 
     proptest! {
         #[test]
-        fn a_plain_path_is_read_the_same_both_ways(path in "(/[a-zA-Z0-9_-]{1,8}){0,4}/?") {
+        fn a_plain_path_has_one_reading(path in "(/[a-zA-Z0-9_-]{1,8}){1,4}") {
             prop_assert!(is_plain(&path));
-            prop_assert_eq!(Authentication::named(&path), Authentication::named(&most_lenient(&path)));
+            let lenient = Lenient::of(&path);
+            prop_assert_eq!(&lenient.resolved, &path);
+            prop_assert_eq!(&lenient.unresolved, &path);
         }
 
         #[test]
         fn no_path_makes_it_fail_badly(path in "\\PC*") {
-            let _ = Authentication::of(&path);
+            let _ = Readings::of(&path).any(|reading| is_below(reading, "/orders"));
+            let _ = without_api(&path);
         }
     }
 }

@@ -1,27 +1,39 @@
 //! A request's body on its way to the API: streamed, counted, and watched for what the answer will
 //! have to be searched for.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use super::error::Refusal;
 use super::in_band::Scan;
+use super::replay::Kept;
 
 /// A request's body. The client library may hold it on another task, so what others must know of it
 /// is in its [`Progress`].
 #[derive(Debug)]
 pub(super) struct Upload {
-    incoming: Incoming,
+    source: Source,
     left: u64,
     scan: Scan,
     progress: Arc<Progress>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// From the client, as it comes.
+    Client(Incoming),
+    /// At hand already.
+    Held(VecDeque<Bytes>),
 }
 
 /// How far a request's body has come.
@@ -35,6 +47,7 @@ pub(super) struct Progress {
     waiting_for_client: AtomicBool,
     too_large: AtomicBool,
     asks_refresh: AtomicBool,
+    kept: Mutex<Kept>,
 }
 
 /// Why a body broke off.
@@ -58,18 +71,71 @@ pub(super) enum Waiting {
 }
 
 impl Upload {
-    /// A body of at most `max` bytes.
-    pub(super) fn new(incoming: Incoming, max: u64, scan: Scan) -> (Self, Arc<Progress>) {
+    /// A client's body of at most `max` bytes; `kept` is what is kept of it, to send it again.
+    pub(super) fn streamed(incoming: Incoming, max: u64, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
+        Self::new(Source::Client(incoming), max, scan, kept)
+    }
+
+    /// A body that is at hand, whole.
+    pub(super) fn held(pieces: VecDeque<Bytes>, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
+        Self::new(Source::Held(pieces), u64::MAX, scan, kept)
+    }
+
+    fn new(source: Source, max: u64, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress {
             started: Instant::now(),
             limit: max,
             last_ms: AtomicU64::new(0),
-            ended: AtomicBool::new(http_body::Body::is_end_stream(&incoming)),
+            ended: AtomicBool::new(source.is_end_stream()),
             waiting_for_client: AtomicBool::new(false),
             too_large: AtomicBool::new(false),
             asks_refresh: AtomicBool::new(scan.found()),
+            kept: Mutex::new(kept),
         });
-        (Self { incoming, left: max, scan, progress: progress.clone() }, progress)
+        (Self { source, left: max, scan, progress: progress.clone() }, progress)
+    }
+}
+
+/// Reads a client's body whole. Its length is known, and small enough.
+pub(super) async fn collect(mut incoming: Incoming, idle_timeout: Duration) -> Result<Bytes, Refusal> {
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = timeout(idle_timeout, incoming.frame())
+            .await
+            .map_err(|_| Refusal::RequestTimeout(idle_timeout))?;
+        match frame {
+            None => return Ok(whole.freeze()),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    whole.extend_from_slice(&data);
+                }
+            }
+            // The client is gone: nobody reads this.
+            Some(Err(error)) => return Err(Refusal::RequestNotAllowed(error.to_string())),
+        }
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self {
+            Self::Client(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Held(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Client(incoming) => incoming.is_end_stream(),
+            Self::Held(pieces) => pieces.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Client(incoming) => incoming.size_hint(),
+            Self::Held(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
+        }
     }
 }
 
@@ -82,7 +148,7 @@ impl http_body::Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let this = self.get_mut();
-        let polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        let polled = this.source.poll_frame(cx);
         this.progress.waiting_for_client.store(polled.is_pending(), Ordering::Relaxed);
         let frame = ready!(polled).transpose()?;
         this.progress.note();
@@ -90,28 +156,33 @@ impl http_body::Body for Upload {
             this.progress.ended.store(true, Ordering::Relaxed);
             return Poll::Ready(None);
         };
-        if let Some(data) = frame.data_ref() {
+        let Some(data) = frame.data_ref() else {
+            this.progress.kept().give_up();
+            return Poll::Ready(Some(Ok(frame)));
+        };
+        {
             let Some(left) = this.left.checked_sub(data.len() as u64) else {
                 this.progress.too_large.store(true, Ordering::Relaxed);
                 return Poll::Ready(Some(Err(UploadError::TooLarge)));
             };
             this.left = left;
+            this.progress.kept().keep(data);
             if this.scan.feed(data) {
                 this.progress.asks_refresh.store(true, Ordering::Relaxed);
             }
         }
-        if this.incoming.is_end_stream() {
+        if this.source.is_end_stream() {
             this.progress.ended.store(true, Ordering::Relaxed);
         }
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.source.size_hint()
     }
 }
 
@@ -147,6 +218,15 @@ impl Progress {
     /// Whether the body was broken off for its size.
     pub(super) fn is_too_large(&self) -> bool {
         self.too_large.load(Ordering::Relaxed)
+    }
+
+    /// The whole body, if it has gone through and was kept.
+    pub(super) fn take_kept(&self) -> Option<VecDeque<Bytes>> {
+        if self.has_ended() { self.kept().take() } else { None }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether what went through so far may ask for a new token in band.

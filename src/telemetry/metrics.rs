@@ -35,6 +35,7 @@ struct Inner {
     broken_off: Family<ByLabels, Counter>,
     own_answers: Family<CodeLabels, Counter>,
     rate_limited: Family<RetryAfterLabels, Counter>,
+    sent_again: Family<OutcomeLabels, Counter>,
     connections_open: Gauge,
     connections: Counter,
     upstream_connects: Family<OutcomeLabels, Counter>,
@@ -121,6 +122,7 @@ impl Metrics {
             broken_off: Family::default(),
             own_answers: Family::default(),
             rate_limited: Family::default(),
+            sent_again: Family::default(),
             connections_open: Gauge::default(),
             connections: Counter::default(),
             upstream_connects: Family::default(),
@@ -180,6 +182,12 @@ impl Metrics {
     pub fn rate_limit_passed(&self, derived: bool) {
         let retry_after = if derived { "derived" } else { "given" };
         self.0.rate_limited.get_or_create(&RetryAfterLabels { retry_after }).inc();
+    }
+
+    /// A request was sent a second time after a 401; `accepted` tells whether it got another answer then.
+    pub fn sent_again(&self, accepted: bool) {
+        let outcome = if accepted { "accepted" } else { "rejected" };
+        self.0.sent_again.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// An app has connected.
@@ -261,6 +269,11 @@ impl Inner {
             "rate_limits_passed",
             "429s of the API that were passed on, by whether Retry-After was given or derived",
             self.rate_limited.clone(),
+        );
+        r.register(
+            "requests_sent_again",
+            "Requests sent a second time with a newer token after a 401, by what came of it",
+            self.sent_again.clone(),
         );
         r.register("connections_open", "Open connections of apps", self.connections_open.clone());
         r.register("connections", "Connections accepted from apps", self.connections.clone());

@@ -3,32 +3,20 @@
 //! Each worker has a cell of its own. A look at a token that has not changed costs one read of a
 //! shared counter and no shared write: the header value that goes on requests is the worker's own copy.
 
+mod claim;
+mod handle;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
-use super::clock::{Clock, Deadline, Moment};
-use super::{Credential, Generation, Grant, State, Token, Trouble, TroubleKind};
-
-/// What may be told to a manager. The channel is bounded: what does not fit is already known to it.
-#[derive(Debug)]
-pub enum Nudge {
-    /// A request found no token that may be used.
-    Wanted,
-    /// The API gave a token in its answer to an app's own request.
-    Offer(Grant),
-}
-
-/// The way to a credential's manager and to what it publishes. Cheap to clone, and may cross threads.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    pub(super) credential: Credential,
-    pub(super) clock: Clock,
-    pub(super) state: watch::Receiver<State>,
-    pub(super) nudges: mpsc::Sender<Nudge>,
-}
+pub use self::claim::Claim;
+pub use self::handle::{Handle, Nudge, Refreshed};
+use super::clock::{Deadline, Moment};
+use super::{Generation, Grant, State, Token, Trouble, TroubleKind, View};
 
 /// One worker's view of one credential.
 #[derive(Debug)]
@@ -38,11 +26,12 @@ pub struct TokenCell {
     seen: RefCell<Seen>,
 }
 
-/// The state as last seen, with this worker's copy of the header value.
+/// The view as last seen, with this worker's copy of the header values.
 #[derive(Debug)]
 struct Seen {
-    receiver: watch::Receiver<State>,
+    receiver: watch::Receiver<View>,
     current: Option<Current>,
+    in_band: bool,
 }
 
 /// A token that may be used now.
@@ -52,6 +41,8 @@ pub struct Current {
     pub generation: Generation,
     /// `Bearer …`, marked sensitive.
     pub authorization: HeaderValue,
+    /// The API key that it was got with, marked sensitive.
+    pub api_key: Option<HeaderValue>,
     /// The server's `exp`, Unix milliseconds by the server's clock.
     pub expires_at_ms: u64,
     end: Deadline,
@@ -76,31 +67,13 @@ pub enum Unavailable {
     },
 }
 
-impl Handle {
-    /// Which credential this is of.
-    pub fn credential(&self) -> Credential {
-        self.credential
-    }
-
-    /// The state as it is now.
-    pub fn state(&self) -> State {
-        self.state.borrow().clone()
-    }
-
-    /// The clock that its deadlines are held against.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    /// A worker's cell. Its requests wait up to `wait_timeout` for a token.
-    pub fn cell(&self, wait_timeout: Duration) -> TokenCell {
-        let mut receiver = self.state.clone();
-        receiver.mark_changed();
-        TokenCell { handle: self.clone(), wait_timeout, seen: RefCell::new(Seen { receiver, current: None }) }
-    }
-}
-
 impl TokenCell {
+    pub(super) fn new(handle: Handle, wait_timeout: Duration) -> Self {
+        let mut receiver = handle.view.clone();
+        receiver.mark_changed();
+        Self { handle, wait_timeout, seen: RefCell::new(Seen { receiver, current: None, in_band: false }) }
+    }
+
     /// The current token; waits for one while there is none and waiting may help.
     pub async fn current(&self) -> Result<Current, Unavailable> {
         match self.usable() {
@@ -109,10 +82,56 @@ impl TokenCell {
         }
     }
 
+    /// The current token, if it is newer than one to which the API answered 401.
+    pub fn newer_at_hand(&self, rejected: Generation) -> Option<Current> {
+        self.usable().filter(|current| current.generation > rejected)
+    }
+
+    /// Tells the manager that the API answered 401 to a token.
+    pub fn report_rejected(&self, rejected: Generation) {
+        self.handle.nudge(Nudge::Rejected(rejected));
+    }
+
+    /// A token that is newer than one to which the API answered 401. Asks for one if there is none
+    /// yet, and gives up when waiting is no use, or `token.wait_timeout` is over.
+    pub async fn newer_than(&self, rejected: Generation) -> Option<Current> {
+        let newer = || self.newer_at_hand(rejected);
+        let mut receiver = self.handle.view.clone();
+        let exchanges = receiver.borrow_and_update().exchanges;
+        if let Some(newer) = newer() {
+            return Some(newer);
+        }
+        let deadline = Instant::now() + self.wait_timeout;
+        loop {
+            // Said again each time: a channel that was full then may not be now.
+            self.report_rejected(rejected);
+            let renewal = trouble(&receiver.borrow().state).map(|trouble| trouble.kind);
+            match renewal {
+                Some(TroubleKind::Refused | TroubleKind::RateLimited) => return None,
+                // It has been asked, and gave the same token again.
+                None if receiver.borrow().exchanges > exchanges => return None,
+                Some(TroubleKind::Failing) | None => {}
+            }
+            timeout_at(deadline, receiver.changed()).await.ok()?.ok()?;
+            receiver.mark_unchanged();
+            if let Some(newer) = newer() {
+                return Some(newer);
+            }
+        }
+    }
+
     /// Tells the manager of a token that came in an answer of the API's.
     pub fn offer(&self, grant: Grant) {
-        // A full channel means that the manager has not even seen the last one: the next will do.
-        let _ = self.handle.nudges.try_send(Nudge::Offer(grant));
+        self.handle.nudge(Nudge::Offer(grant));
+    }
+
+    /// The right to ask for the next token in an app's request, if the manager wants that and no other
+    /// request is at it.
+    pub fn claim_in_band(&self, current: &Current) -> Option<Claim> {
+        if !self.seen.borrow().in_band {
+            return None;
+        }
+        self.handle.claims.claim(current.generation)
     }
 
     /// The time now, on the clocks that tokens are held against.
@@ -124,37 +143,38 @@ impl TokenCell {
         let mut seen = self.seen.borrow_mut();
         // An error means that the manager is gone: what it said last still holds until its end.
         if seen.receiver.has_changed().unwrap_or(false) {
-            let current = match &*seen.receiver.borrow_and_update() {
+            let view = seen.receiver.borrow_and_update().clone();
+            seen.in_band = view.in_band;
+            seen.current = match &view.state {
                 State::Available { token, .. } => Some(Current::of(token)),
                 State::Initializing | State::Unavailable(_) => None,
             };
-            seen.current = current;
         }
         seen.current.as_ref().filter(|current| !current.end.has_come(self.now())).cloned()
     }
 
     async fn wait(&self) -> Result<Current, Unavailable> {
-        let mut receiver = self.handle.state.clone();
-        // A full channel means that the manager is about to look anyway.
-        let _ = self.handle.nudges.try_send(Nudge::Wanted);
-        let deadline = tokio::time::Instant::now() + self.wait_timeout;
+        let mut receiver = self.handle.view.clone();
+        self.handle.nudge(Nudge::Wanted);
+        let deadline = Instant::now() + self.wait_timeout;
         loop {
-            if let Some(hopeless) = self.hopeless(&receiver.borrow_and_update()) {
+            if let Some(hopeless) = self.hopeless(&receiver.borrow_and_update().state) {
                 return Err(hopeless);
             }
-            match tokio::time::timeout_at(deadline, receiver.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return Err(self.not_in_time(&receiver.borrow())),
-            }
+            // A token may have come between the look before this wait and the one just now.
             if let Some(current) = self.usable() {
                 return Ok(current);
+            }
+            match timeout_at(deadline, receiver.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(self.not_in_time(&receiver.borrow().state)),
             }
         }
     }
 
     /// What is not worth waiting for.
     fn hopeless(&self, state: &State) -> Option<Unavailable> {
-        let trouble = trouble(state)?;
+        let State::Unavailable(trouble) = state else { return None };
         match trouble.kind {
             TroubleKind::Refused => Some(Unavailable::Refused(trouble.message.clone())),
             TroubleKind::RateLimited => {
@@ -183,13 +203,10 @@ impl TokenCell {
 
 impl Current {
     fn of(token: &Token) -> Self {
-        // A copy of the bytes, so that workers do not share a reference count.
-        let mut authorization = HeaderValue::from_bytes(token.authorization.as_bytes())
-            .unwrap_or_else(|_| token.authorization.clone());
-        authorization.set_sensitive(true);
         Self {
             generation: token.generation,
-            authorization,
+            authorization: own_copy(&token.authorization),
+            api_key: token.api_key.as_ref().map(own_copy),
             expires_at_ms: token.expires_at_ms,
             end: token.end,
         }
@@ -199,6 +216,13 @@ impl Current {
     pub fn remaining(&self, now: Moment) -> Duration {
         self.end.remaining(now)
     }
+}
+
+/// A copy of the bytes, so that workers do not share a reference count.
+fn own_copy(value: &HeaderValue) -> HeaderValue {
+    let mut copy = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    copy.set_sensitive(true);
+    copy
 }
 
 fn trouble(state: &State) -> Option<&Trouble> {

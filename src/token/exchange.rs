@@ -3,18 +3,22 @@
 //! Errors say whether waiting helps. Their texts never hold any part of an answer's body: a careless
 //! server may echo the key.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, DATE};
-use http::{HeaderMap, StatusCode, Uri};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use reqwest::{Client, redirect};
 use rustls::ClientConfig;
+use zeroize::Zeroize;
 
 use super::clock::Clock;
 use super::grant::{Grant, Times};
 use super::{API_KEY_HEADER, Credential, header_value};
 use crate::proxy::retry_after;
-use crate::secret::{SecretError, SecretSource};
+use crate::secret::{Secret, SecretError, SecretSource};
 
 /// An exchange takes no longer than this, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,9 +31,22 @@ const MAX_ANSWER: usize = 64 * 1024;
 pub struct Exchange {
     client: Client,
     url: String,
-    credential: Credential,
-    source: SecretSource,
+    login: Login,
     clock: Clock,
+}
+
+/// What is sent to the authentication endpoint.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// The API key, in `X-LIQUID-API-KEY`.
+    ApiKey(SecretSource),
+    /// User and password of the Orders API, as `Basic` (RFC 7617).
+    Orders {
+        /// The user.
+        user_id: String,
+        /// Its password.
+        password: SecretSource,
+    },
 }
 
 /// Why an exchange gave no token.
@@ -78,8 +95,7 @@ impl Exchange {
         base_url: &Uri,
         tls: ClientConfig,
         connect_timeout: Duration,
-        credential: Credential,
-        source: SecretSource,
+        login: Login,
         clock: Clock,
     ) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
@@ -92,21 +108,26 @@ impl Exchange {
             // The next call is half a day away: no connection lives that long.
             .pool_max_idle_per_host(0)
             .build()?;
-        let path = match credential {
-            Credential::Api => "api/authentication",
+        let path = match login {
+            Login::ApiKey(_) => "api/authentication",
+            Login::Orders { .. } => "api/order-authentication",
         };
-        Ok(Self { client, url: format!("{base_url}{path}"), credential, source, clock })
+        Ok(Self { client, url: format!("{base_url}{path}"), login, clock })
     }
 
-    /// Asks once. A key file is read anew each time.
+    /// Asks once. A file with a secret is read anew each time.
     pub async fn run(&self) -> Result<Grant, ExchangeError> {
-        let secret = self.source.read().map_err(|error| self.unreadable(&error))?;
+        let secret = self.login.source().read().map_err(|error| self.login.unreadable(&error))?;
+        let (name, value, key) = match &self.login {
+            Login::ApiKey(_) => (API_KEY_HEADER, header_value("", &secret), Some(secret)),
+            Login::Orders { user_id, .. } => (AUTHORIZATION, basic(user_id, &secret), None),
+        };
         let requested = self.clock.now();
         let mut response = self
             .client
             .get(&self.url)
             .header(CONTENT_TYPE, "application/json")
-            .header(API_KEY_HEADER, header_value("", &secret))
+            .header(name, value)
             .send()
             .await
             .map_err(|error| ExchangeError::transient(describe(&error)))?;
@@ -114,9 +135,10 @@ impl Exchange {
 
         let times = Times { requested, date: date(response.headers()), now: SystemTime::now() };
         let body = read(&mut response).await?;
-        Grant::from_answer(&body, times).map_err(|error| {
+        let grant = Grant::from_answer(&body, times).map_err(|error| {
             ExchangeError::transient(format!("the authentication endpoint's answer {error}"))
-        })
+        })?;
+        Ok(Grant { key, ..grant })
     }
 
     fn check(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), ExchangeError> {
@@ -125,12 +147,7 @@ impl Exchange {
             _ if status.is_success() => Ok(()),
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(ExchangeError::Refused {
-                    message: format!(
-                        "the API refused the {} from {} ({})",
-                        self.what(),
-                        self.source,
-                        status.as_u16()
-                    ),
+                    message: format!("the API refused the {} ({})", self.login, status.as_u16()),
                 })
             }
             StatusCode::TOO_MANY_REQUESTS => Err(ExchangeError::RateLimited { retry_after: hint.wait }),
@@ -140,16 +157,49 @@ impl Exchange {
             }),
         }
     }
+}
 
-    fn unreadable(&self, error: &SecretError) -> ExchangeError {
-        ExchangeError::Refused { message: format!("the {} from {}: {error}", self.what(), self.source) }
-    }
-
-    fn what(&self) -> &'static str {
-        match self.credential {
-            Credential::Api => "API key",
+impl Login {
+    /// Which credential this is.
+    pub fn credential(&self) -> Credential {
+        match self {
+            Self::ApiKey(_) => Credential::Api,
+            Self::Orders { .. } => Credential::Orders,
         }
     }
+
+    /// Where its secret comes from.
+    pub fn source(&self) -> &SecretSource {
+        match self {
+            Self::ApiKey(source) | Self::Orders { password: source, .. } => source,
+        }
+    }
+
+    fn unreadable(&self, error: &SecretError) -> ExchangeError {
+        ExchangeError::Refused { message: format!("the {self} cannot be used: it {error}") }
+    }
+}
+
+/// What it is and where it comes from, never its value.
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(source) => write!(f, "API key from {source}"),
+            Self::Orders { user_id, password } => {
+                write!(f, "Orders password of user {user_id} from {password}")
+            }
+        }
+    }
+}
+
+/// `Basic …` (RFC 7617, section 2), marked sensitive.
+fn basic(user_id: &str, password: &Secret) -> HeaderValue {
+    let mut pair = format!("{user_id}:{}", password.expose());
+    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64.encode(&pair)))
+        .unwrap_or_else(|_| HeaderValue::from_static("unusable"));
+    pair.zeroize();
+    value.set_sensitive(true);
+    value
 }
 
 fn date(headers: &HeaderMap) -> Option<SystemTime> {

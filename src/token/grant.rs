@@ -36,6 +36,8 @@ pub struct Grant {
     pub requested: Moment,
     /// How far the server's clock is ahead of ours, milliseconds; `None` where it did not say.
     pub skew_ms: Option<i64>,
+    /// The API key that it was exchanged for, where it was.
+    pub key: Option<Secret>,
 }
 
 /// The times that an answer is read against.
@@ -136,7 +138,7 @@ impl Grant {
         // Apps are told this end, and the server's time that it is counted from: both must be true.
         let expires_at_ms = reference_ms + lifetime.as_millis() as u64;
         let skew_ms = server_ms.map(|server| server.cast_signed().saturating_sub(local_ms.cast_signed()));
-        Ok(Self { token, expires_at_ms, lifetime, requested: times.requested, skew_ms })
+        Ok(Self { token, expires_at_ms, lifetime, requested: times.requested, skew_ms, key: None })
     }
 }
 

@@ -1,45 +1,65 @@
 //! The one task that owns a credential's token.
 //!
 //! It renews the token in the background, keeps a good one in use while its renewal fails, and never
-//! ends: no error gets out of its loop. Others see the state that it publishes and can only nudge it,
-//! so there is never more than one exchange under way.
+//! ends: no error gets out of its loop. Others see the [`View`] that it publishes and can only nudge
+//! it, so there is never more than one exchange under way.
+
+mod attempts;
+mod report;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tracing::{debug, error, info, warn};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::cell::{Handle, Nudge};
+use self::attempts::Attempts;
+use super::cell::{Handle, Nudge, Refreshed};
 use super::clock::{Clock, Deadline, Moment};
 use super::exchange::ExchangeError;
-use super::{Credential, Generation, Grant, State, Token, Trouble, TroubleKind, schedule};
+use super::{Credential, Generation, Grant, State, Token, Trouble, TroubleKind, View, schedule};
 use crate::lifecycle::Latch;
 use crate::telemetry::metrics::Metrics;
 
 /// Nudges that may wait.
-const NUDGES: usize = 16;
+const NUDGES: usize = 64;
 
 /// The longest sleep at a stretch. Timers stand still while the machine is suspended: this is how
 /// late a renewal may be after it wakes.
 const STRETCH: Duration = Duration::from_secs(30);
 
-/// The skew of the server's clock, in milliseconds, from which on a warning is due.
-const NOTABLE_SKEW: u64 = 30_000;
+/// What a manager goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// `token.refresh_ratio`
+    pub refresh_ratio: f64,
+    /// `token.in_band`: near its end, ask for the next token in an app's own request first.
+    pub in_band: bool,
+}
 
 /// Owns a credential's token. [`Manager::run`] is its life.
 #[derive(Debug)]
 pub struct Manager {
     credential: Credential,
+    policy: Policy,
     clock: Clock,
-    refresh_ratio: f64,
-    state: watch::Sender<State>,
+    stretch: Duration,
+    view: watch::Sender<View>,
     nudges: mpsc::Receiver<Nudge>,
     latch: Latch,
     metrics: Metrics,
     token: Option<Arc<Token>>,
     trouble: Option<Arc<Trouble>>,
+    attempts: Attempts,
+    exchanges: u64,
     due: Deadline,
+    /// Whether the next attempt is forced, and so counts against that floor.
+    forced: bool,
+    /// Whether the data path is asked to get the next token in band.
+    asks_in_band: bool,
+    /// What came during an exchange and must be looked at after it.
+    rejected: Option<Generation>,
+    key_changed: bool,
+    refreshes: Vec<oneshot::Sender<Refreshed>>,
     skew_told: bool,
 }
 
@@ -47,26 +67,35 @@ impl Manager {
     /// A manager that is due at once, and the handle that others see it through.
     pub fn new(
         credential: Credential,
-        refresh_ratio: f64,
+        policy: Policy,
         clock: Clock,
         latch: Latch,
         metrics: Metrics,
     ) -> (Self, Handle) {
-        let (state, receiver) = watch::channel(State::Initializing);
+        let (view, receiver) =
+            watch::channel(View { state: State::Initializing, exchanges: 0, in_band: false });
         let (sender, nudges) = mpsc::channel(NUDGES);
-        let handle = Handle { credential, clock: clock.clone(), state: receiver, nudges: sender };
+        let handle = Handle::new(credential, clock.clone(), receiver, sender);
         let due = clock.now().after(Duration::ZERO);
         let manager = Self {
             credential,
+            policy,
             clock,
-            refresh_ratio,
-            state,
+            stretch: STRETCH,
+            view,
             nudges,
             latch,
             metrics,
             token: None,
             trouble: None,
+            attempts: Attempts::default(),
+            exchanges: 0,
             due,
+            forced: false,
+            asks_in_band: false,
+            rejected: None,
+            key_changed: false,
+            refreshes: Vec::new(),
             skew_told: false,
         };
         (manager, handle)
@@ -79,43 +108,44 @@ impl Manager {
     {
         loop {
             self.wait_until_due().await;
-            debug!(credential = self.credential.as_str(), "asking for a token");
-            let outcome = self.watching_the_end(exchange()).await;
-            match outcome {
+            self.attempts.note(self.clock.now(), std::mem::take(&mut self.forced));
+            let outcome = self.attend_during(exchange()).await;
+            self.exchanges += 1;
+            match &outcome {
                 Ok(grant) => {
                     self.metrics.authentication(self.credential.as_str(), "ok");
-                    self.accept(&grant);
+                    self.accept(grant);
                 }
                 Err(error) => {
                     self.metrics.authentication(self.credential.as_str(), error.outcome());
-                    self.fail(&error);
+                    self.fail(error);
                 }
             }
+            self.publish();
+            self.answer_refreshes(&outcome);
+            self.catch_up();
         }
     }
 
+    /// Sleeps until the next attempt is due, and listens meanwhile.
     async fn wait_until_due(&mut self) {
         loop {
             self.drop_what_has_ended();
             let now = self.clock.now();
-            if self.due.has_come(now) {
+            let wait = self.due.remaining(now).max(self.attempts.wait(now));
+            if wait.is_zero() && !self.leaves_it_to_the_data_path(now) {
                 return;
             }
-            let sleep = self.due.remaining(now).min(self.until_the_end(now));
+            let sleep = self.due.remaining(now).max(self.attempts.wait(now)).min(self.until_the_end(now));
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
-                Some(nudge) = self.nudges.recv() => match nudge {
-                    Nudge::Offer(grant) => self.consider(&grant),
-                    // The loop looks at the clocks again: that is all that a request can ask for
-                    // without the floor or the backoff being broken.
-                    Nudge::Wanted => {}
-                },
+                Some(nudge) = self.nudges.recv() => self.take(nudge),
             }
         }
     }
 
-    /// Runs an exchange, and meanwhile says so when the token in use comes to its end.
-    async fn watching_the_end<T>(&mut self, exchange: impl Future<Output = T>) -> T {
+    /// Runs an exchange, listens meanwhile, and says so when the token in use comes to its end.
+    async fn attend_during<T>(&mut self, exchange: impl Future<Output = T>) -> T {
         let mut exchange = std::pin::pin!(exchange);
         loop {
             self.drop_what_has_ended();
@@ -123,15 +153,83 @@ impl Manager {
             tokio::select! {
                 outcome = &mut exchange => return outcome,
                 () = tokio::time::sleep(left) => {}
+                Some(nudge) = self.nudges.recv() => match nudge {
+                    Nudge::Wanted => {}
+                    Nudge::Rejected(generation) => self.rejected = Some(generation),
+                    Nudge::KeyChanged => self.key_changed = true,
+                    Nudge::Offer(grant) => self.consider(&grant),
+                    // It is what they asked for.
+                    Nudge::Refresh(answer) => self.refreshes.push(answer),
+                },
             }
         }
     }
 
-    /// How long it may sleep without missing the end of the token in use; never nothing, as an end
-    /// that is past is missed no more.
-    fn until_the_end(&self, now: Moment) -> Duration {
-        let left = self.token.as_ref().map_or(Duration::ZERO, |token| token.end.remaining(now));
-        if left.is_zero() { STRETCH } else { left.min(STRETCH) }
+    fn take(&mut self, nudge: Nudge) {
+        match nudge {
+            // The loop looks at the clocks again: that is all that a request can ask for without the
+            // floor or the backoff being broken.
+            Nudge::Wanted => {}
+            Nudge::Rejected(generation) => self.rejected(generation),
+            Nudge::KeyChanged => self.key_changed(),
+            Nudge::Offer(grant) => self.consider(&grant),
+            Nudge::Refresh(answer) => self.refresh(answer),
+        }
+    }
+
+    /// What could not be acted on while an exchange was under way.
+    fn catch_up(&mut self) {
+        if let Some(generation) = self.rejected.take() {
+            self.rejected(generation);
+        }
+        if std::mem::take(&mut self.key_changed) {
+            self.key_changed();
+        }
+    }
+
+    /// The API answered 401 to this token. If it is still the current one, and its renewal is not
+    /// failing as it is, it is renewed as soon as the floor allows.
+    fn rejected(&mut self, generation: Generation) {
+        let is_current = self.token.as_ref().is_some_and(|token| token.generation == generation);
+        if is_current && self.trouble.is_none() {
+            self.force();
+        }
+    }
+
+    /// A new key may mend everything but a rate limit.
+    fn key_changed(&mut self) {
+        if self.trouble.as_ref().is_none_or(|trouble| trouble.kind != TroubleKind::RateLimited) {
+            self.force();
+        }
+    }
+
+    /// An operator wants a new token now. The floor and the backoff hold for operators, too; a key
+    /// that was refused may have been mended on the other side.
+    fn refresh(&mut self, answer: oneshot::Sender<Refreshed>) {
+        let now = self.clock.now();
+        let backoff = match &self.trouble {
+            Some(trouble) if trouble.kind != TroubleKind::Refused => trouble.retry_at.remaining(now),
+            _ => Duration::ZERO,
+        };
+        let wait = self.attempts.forced_wait(now).max(backoff);
+        if wait.is_zero() {
+            self.refreshes.push(answer);
+            self.force();
+        } else {
+            // An error means that the operator is gone.
+            let _ = answer.send(Refreshed::NotBefore(wait));
+        }
+    }
+
+    /// Brings the next attempt forward, as far as the floor for such attempts allows.
+    fn force(&mut self) {
+        let now = self.clock.now();
+        let wait = self.attempts.forced_wait(now);
+        if wait < self.due.remaining(now) || self.due.has_come(now) {
+            self.due = now.after(wait);
+            self.forced = true;
+            self.asks_in_band = false;
+        }
     }
 
     fn accept(&mut self, grant: &Grant) {
@@ -139,32 +237,26 @@ impl Manager {
         let now = self.clock.now();
         let same = self.token.as_ref().filter(|token| token.is_of(grant)).cloned();
         let recovered = self.trouble.take().is_some();
-        let (token, counted_from) = match same {
+        let renewal = schedule::renew_after(grant.lifetime, self.policy.refresh_ratio, fastrand::f64());
+        let (token, due) = match same {
             // An issuer may hand out the same token until late. It stays what it is; asking again is
             // no use before the floor of its whole life is over.
             Some(token) => {
-                debug!(credential = self.credential.as_str(), "the issuer gave the same token again");
-                let next = now.after(schedule::floor(token.lifetime).max(self.renewal(grant.lifetime)));
-                (token, next)
+                let wait = schedule::floor(token.lifetime).max(renewal);
+                (token, now.after(wait))
             }
             None => {
-                let generation = Generation::after(self.token.as_ref().map(|token| token.generation));
-                let token = Arc::new(Token::new(generation, grant));
-                (token, grant.requested.after(self.renewal(grant.lifetime)))
+                let previous = self.token.as_ref();
+                let generation = Generation::after(previous.map(|token| token.generation));
+                let token = Token::new(generation, grant, previous.map(|token| &**token));
+                (Arc::new(token), grant.requested.after(renewal))
             }
         };
-        self.due = counted_from;
-        info!(
-            credential = self.credential.as_str(),
-            generation = token.generation.number(),
-            lifetime_seconds = grant.lifetime.as_secs(),
-            next_renewal_seconds = self.due.remaining(now).as_secs(),
-            recovered,
-            "token renewed"
-        );
+        self.due = due;
+        self.forced = false;
+        self.asks_in_band = false;
+        self.report_renewal(&token, self.due.remaining(now), recovered);
         self.token = Some(token);
-        self.publish();
-        self.drop_what_has_ended();
     }
 
     /// A token from the API's answer to an app's request: taken when it outlives the current one.
@@ -175,21 +267,15 @@ impl Manager {
         if offered > current && !self.token.as_ref().is_some_and(|token| token.is_of(grant)) {
             self.metrics.authentication(self.credential.as_str(), "in_band");
             self.accept(grant);
+            self.publish();
         }
-    }
-
-    fn renewal(&self, lifetime: Duration) -> Duration {
-        schedule::renew_after(lifetime, self.refresh_ratio, fastrand::f64())
     }
 
     fn fail(&mut self, error: &ExchangeError) {
         let now = self.clock.now();
         let attempts = self.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
-        let mandatory = self
-            .token
-            .as_ref()
-            .is_some_and(|token| now.since(token.requested) >= schedule::mandatory_after(token.lifetime));
-        let backoff = schedule::backoff(attempts, mandatory, fastrand::f64());
+        let life = self.token.as_ref().map(|token| (now.since(token.requested), token.lifetime));
+        let backoff = schedule::backoff(attempts, life, fastrand::f64());
         let (kind, wait) = match error {
             ExchangeError::Refused { .. } => (TroubleKind::Refused, schedule::REFUSED),
             ExchangeError::RateLimited { retry_after } => {
@@ -201,40 +287,50 @@ impl Manager {
             }
         };
         self.due = now.after(wait);
-        let credential = self.credential.as_str();
-        let (cause, retry_in_ms) = (error.to_string(), wait.as_millis() as u64);
-        match kind {
-            TroubleKind::Refused => error!(credential, attempts, retry_in_ms, cause, "no token"),
-            TroubleKind::RateLimited | TroubleKind::Failing => {
-                warn!(credential, attempts, retry_in_ms, cause, "no token");
-            }
+        self.forced = false;
+        let trouble = Trouble { kind, message: error.to_string(), attempts, retry_at: self.due };
+        self.report_trouble(&trouble, wait);
+        self.trouble = Some(Arc::new(trouble));
+    }
+
+    /// Whether the renewal that is due is left to the data path for now: until the mandatory window
+    /// begins, an app's request may bring the next token.
+    fn leaves_it_to_the_data_path(&mut self, now: Moment) -> bool {
+        let Some(token) = &self.token else { return false };
+        let ordinary = self.policy.in_band && !self.asks_in_band && !self.forced && self.trouble.is_none();
+        let mandatory = token.requested.after(schedule::mandatory_after(token.lifetime));
+        if !ordinary || mandatory.has_come(now) {
+            return false;
         }
-        self.trouble = Some(Arc::new(Trouble { kind, message: cause, attempts, retry_at: self.due }));
+        self.asks_in_band = true;
+        self.due = mandatory;
         self.publish();
+        true
     }
 
     /// A token is not used after its end: says so as soon as it has come.
     fn drop_what_has_ended(&mut self) {
         let now = self.clock.now();
-        if self.token.as_ref().is_none_or(|token| !token.end.has_come(now)) {
+        let has_ended = self.token.as_ref().is_some_and(|token| token.end.has_come(now));
+        if !has_ended || !matches!(self.view.borrow().state, State::Available { .. }) {
             return;
         }
-        if !matches!(&*self.state.borrow(), State::Available { .. }) {
-            return;
-        }
-        warn!(credential = self.credential.as_str(), "the token has come to its end");
+        self.report_end();
         if self.trouble.is_none() {
-            let trouble = Trouble {
-                kind: TroubleKind::Failing,
-                message: "the token has ended and is being renewed".into(),
-                attempts: 0,
-                retry_at: self.due,
-            };
-            self.trouble = Some(Arc::new(trouble));
             // Whatever was planned: nothing is worth waiting for any more.
             self.due = now.after(Duration::ZERO);
+            let message = "the token has ended and is being renewed".into();
+            let trouble = Trouble { kind: TroubleKind::Failing, message, attempts: 0, retry_at: self.due };
+            self.trouble = Some(Arc::new(trouble));
         }
         self.publish();
+    }
+
+    /// How long it may sleep without missing the end of the token in use; never nothing, as an end
+    /// that is past is missed no more.
+    fn until_the_end(&self, now: Moment) -> Duration {
+        let left = self.token.as_ref().map_or(Duration::ZERO, |token| token.end.remaining(now));
+        if left.is_zero() { self.stretch } else { left.min(self.stretch) }
     }
 
     fn publish(&self) {
@@ -242,7 +338,11 @@ impl Manager {
         let usable = self.token.as_ref().filter(|token| !token.end.has_come(now));
         let state = match (usable, &self.trouble) {
             (Some(token), renewal) => {
-                self.latch.ready();
+                self.latch.ready(
+                    renewal
+                        .as_ref()
+                        .map(|trouble| format!("{}; the old token stays in use", trouble.message)),
+                );
                 State::Available { token: token.clone(), renewal: renewal.clone() }
             }
             (None, Some(trouble)) => {
@@ -251,20 +351,21 @@ impl Manager {
             }
             (None, None) => State::Initializing,
         };
-        self.state.send_replace(state);
+        self.view.send_replace(View { state, exchanges: self.exchanges, in_band: self.asks_in_band });
     }
 
-    fn note_skew(&mut self, grant: &Grant) {
-        let Some(skew_ms) = grant.skew_ms else { return };
-        self.metrics.clock_skew(self.credential.as_str(), skew_ms as f64 / 1000.0);
-        let notable = skew_ms.unsigned_abs() > NOTABLE_SKEW;
-        if notable && !self.skew_told {
-            warn!(
-                skew_seconds = skew_ms / 1000,
-                "the server's clock differs from this machine's; tokens are timed by the server's"
-            );
+    fn answer_refreshes(&mut self, outcome: &Result<Grant, ExchangeError>) {
+        let refreshed = match (outcome, &self.token) {
+            (Ok(grant), Some(token)) => {
+                Refreshed::Renewed { generation: token.generation, lifetime: grant.lifetime }
+            }
+            (Ok(_), None) => return,
+            (Err(error), _) => Refreshed::Failed(error.to_string()),
+        };
+        for answer in self.refreshes.drain(..) {
+            // An error means that the operator is gone.
+            let _ = answer.send(refreshed.clone());
         }
-        self.skew_told = notable;
     }
 }
 

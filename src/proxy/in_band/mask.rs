@@ -70,6 +70,34 @@ pub(super) fn replace(body: &Bytes, places: &[Range<usize>], placeholder: &str) 
     masked.freeze()
 }
 
+/// The answer without its top-level `auth`. Only what [`find`] found tokens in is passed to it.
+pub(super) fn without_auth(body: &Bytes) -> Bytes {
+    let mut left = body.clone();
+    // Members are taken out one at a time, as their places shift.
+    while let Some(member) = first_auth(&left) {
+        left = replace(&left, &[member], "");
+    }
+    left
+}
+
+/// The place of the first top-level `auth` with its name and one comma.
+fn first_auth(body: &[u8]) -> Option<Range<usize>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let Auths(auths) = serde_json::from_str(text).ok()?;
+    let value = auths.first()?;
+    let value_start = value.as_ptr().addr() - text.as_ptr().addr();
+    let before = text[..value_start].trim_end().strip_suffix(':')?.trim_end().strip_suffix('"')?;
+    // The name's text holds no quote: even with escapes it is four letters.
+    let start = before.rfind('"')?;
+    let end = value_start + value.len();
+    let behind = text[end..].trim_start();
+    if behind.starts_with(',') {
+        return Some(start..text.len() - behind.len() + 1);
+    }
+    let ahead = text[..start].trim_end();
+    Some(ahead.strip_suffix(',').map_or(start, str::len)..end)
+}
+
 /// What is no JSON object may be anything: a gateway's error page, or an answer cut short behind its
 /// token. Only what does not even speak of a token is taken for the former.
 fn unless_suspicious(bytes: &[u8]) -> Found {
@@ -187,6 +215,23 @@ mod tests {
             (r#"{"auth":{"token":"se\"cr\\et"}}"#, r#"{"auth":{"token":"P"}}"#),
         ] {
             assert_eq!(masked(body), expected);
+        }
+    }
+
+    #[test]
+    fn auth_is_taken_out_with_one_comma() {
+        for (body, expected) in [
+            (r#"{"auth":{"token":"t"}}"#, "{}"),
+            (r#"{"auth":{"token":"t"},"a":1}"#, r#"{"a":1}"#),
+            (r#"{"a":1,"auth":{"token":"t"}}"#, r#"{"a":1}"#),
+            (r#"{"a":1, "auth" : {"token":"t"} , "b":2}"#, r#"{"a":1,  "b":2}"#),
+            (
+                r#"{"\u0061uth":{"token":"t"},"a":{"auth":{"token":"decoy"}}}"#,
+                r#"{"a":{"auth":{"token":"decoy"}}}"#,
+            ),
+            (r#"{"auth":{"token":"t"},"auth":{"token":"u"}}"#, "{}"),
+        ] {
+            assert_eq!(without_auth(&Bytes::copy_from_slice(body.as_bytes())), expected, "{body}");
         }
     }
 

@@ -73,7 +73,8 @@ impl Scan {
     }
 }
 
-fn may_ask(bytes: &[u8]) -> bool {
+/// Whether bytes that are all there may ask for a refresh.
+pub(super) fn may_ask(bytes: &[u8]) -> bool {
     // A NUL byte is in no JSON text in UTF-8, but in every one in UTF-16 or UTF-32.
     memmem::find(bytes, NAME).is_some()
         || memmem::find(bytes, ESCAPE).is_some()

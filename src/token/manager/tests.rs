@@ -69,6 +69,7 @@ impl Issuer {
             lifetime,
             requested: self.clock.now(),
             skew_ms: None,
+            key: None,
         }
     }
 }
@@ -78,8 +79,9 @@ impl World {
         let clock = Clock::scripted();
         let readiness = Readiness::default();
         let latch = readiness.latch("credential api", "first");
+        let policy = Policy { refresh_ratio: 0.5, in_band: false };
         let (manager, handle) =
-            Manager::new(Credential::Api, 0.5, clock.clone(), latch, Metrics::new("sandbox"));
+            Manager::new(Credential::Api, policy, clock.clone(), latch, Metrics::new("sandbox"));
         let issuer = Issuer {
             clock: clock.clone(),
             script: RefCell::new(script.iter().copied().collect()),
