@@ -32,6 +32,9 @@ use crate::token::exchange::{Exchange, Login};
 use crate::token::manager::Policy;
 use crate::worker::Workers;
 
+/// Signals that come within this time of the first are taken for the same.
+const ONE_WISH: Duration = Duration::from_millis(100);
+
 /// A proxy whose sockets are bound: connections queue, nothing is served yet.
 #[derive(Debug)]
 pub struct App {
@@ -92,30 +95,18 @@ pub enum Outcome {
 impl Api {
     /// The API that `config` names; in the sandbox environment an embedded one is started for it.
     pub fn of(config: &Config) -> Result<Self, StartError> {
-        let credentials = &config.credentials;
-        let stand_in = match &config.upstream.base_url {
-            None if config.environment == Environment::Sandbox => {
-                Some(StandIn::start().map_err(StartError::Sandbox)?)
-            }
-            _ => None,
-        };
-        let configured = (
-            config.upstream.base_url.clone(),
-            credentials.api.clone().map(Login::ApiKey),
-            credentials
-                .orders
-                .clone()
-                .map(|orders| Login::Orders { user_id: orders.user_id, password: orders.password }),
-        );
-        let (base_url, api, orders) = match (configured, &stand_in) {
-            ((url, api, orders), None) => (url, api, orders),
-            // What is not configured, the embedded API knows.
-            ((url, api, orders), Some(stand_in)) => (
-                url.or_else(|| Some(stand_in.base_url().clone())),
-                api.or_else(|| Some(stand_in.api_login())),
-                orders.or_else(|| Some(stand_in.orders_login())),
-            ),
-        };
+        let mut base_url = config.upstream.base_url.clone();
+        let mut api = config.credentials.api.clone().map(Login::ApiKey);
+        let orders = config.credentials.orders.clone();
+        let mut orders = orders.map(|o| Login::Orders { user_id: o.user_id, password: o.password });
+        let mut stand_in = None;
+        if base_url.is_none() && config.environment == Environment::Sandbox {
+            let embedded = StandIn::start(api.as_ref(), orders.as_ref()).map_err(StartError::Sandbox)?;
+            base_url = Some(embedded.base_url().clone());
+            api.get_or_insert_with(|| embedded.api_login());
+            orders.get_or_insert_with(|| embedded.orders_login());
+            stand_in = Some(embedded);
+        }
         let base_url = base_url.ok_or(StartError::Incomplete("upstream.base_url"))?;
         let parts = base_url.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
@@ -244,17 +235,25 @@ impl App {
         };
         tokio::select! {
             outcome = async {
-                let signal = next_ending().await;
+                let signal = tokio::select! {
+                    signal = next_ending() => signal,
+                    () = workers.one_is_gone() => return Err(StartError::System(io::Error::other(
+                        "a worker has ended",
+                    ))),
+                };
                 accepting.pending("draining");
                 info!(%signal, "draining");
-                tokio::select! {
+                // Some send it twice at once, to a process and to its group: that is one wish.
+                let _ = tokio::time::timeout(ONE_WISH, next_ending()).await;
+                let outcome = tokio::select! {
                     outcome = drained(&config.shutdown, &drainer, &mut workers) => outcome,
                     signal = next_ending() => {
                         warn!(%signal, "ending at once");
                         Outcome::Aborted
                     }
-                }
-            } => Ok(outcome),
+                };
+                Ok(outcome)
+            } => outcome,
             () = api_keeper.run() => Ok(Outcome::Aborted),
             () = async {
                 match orders_keeper {

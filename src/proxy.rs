@@ -319,7 +319,11 @@ impl Proxy {
         observe::rate_limit(&mut response, &self.metrics);
         let idle_timeout = self.upstream.idle_timeout();
         if !progress.asks_refresh() {
-            return Ok(response.map(|body| Body::upstream(body, idle_timeout)));
+            let response = response.map(|body| Body::upstream(body, idle_timeout));
+            return Ok(match progress.has_ended() {
+                true => response,
+                false => response.map(|body| body.while_request_goes_on(progress)),
+            });
         }
         let Masked { response, grant } =
             in_band::mask(response, &method, asked, idle_timeout, requested).await?;

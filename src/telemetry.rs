@@ -1,5 +1,8 @@
 //! What operators see: logs here, every metric in [`metrics`].
 //!
+//! Lines are written by a thread of their own: whoever reads them may be slow, or have stopped, and no
+//! request waits for that. What finds the queue full is dropped.
+//!
 //! Log lines are about this program's own doings. What the libraries below it have to say is held
 //! at `warn` whatever the level: their debug lines show headers and bytes of requests.
 
@@ -8,6 +11,7 @@ pub mod metrics;
 use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
@@ -15,22 +19,35 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{self, LogFormat, LogLevel};
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 10_000;
+
+/// Writes what is left of the log when it is dropped.
+#[derive(Debug)]
+pub struct Log {
+    _writer: WorkerGuard,
+}
 
 /// Sends log lines to standard error from now on. A second call in the same process changes nothing.
-pub fn init(log: &Log) {
+pub fn init(log: &config::Log) -> Log {
+    let is_terminal = io::stderr().is_terminal();
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
-        LogFormat::Auto => !io::stderr().is_terminal(),
+        LogFormat::Auto => !is_terminal,
     };
+    let (writer, guard) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE).finish(io::stderr());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = if json {
-        fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
+        fmt::layer().json().flatten_event(true).with_writer(writer).boxed()
     } else {
-        fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).boxed()
+        fmt::layer().with_ansi(is_terminal).with_writer(writer).boxed()
     };
     // An error means that a subscriber is set already: the first one stays.
     let _ = tracing_subscriber::registry().with(lines.with_filter(targets(log.level))).try_init();
+    Log { _writer: guard }
 }
 
 fn targets(level: LogLevel) -> Targets {

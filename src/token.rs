@@ -94,6 +94,11 @@ impl Token {
         }
     }
 
+    /// This token with the life that `grant`, which holds the same one, gives it.
+    pub fn until(&self, grant: &Grant) -> Self {
+        Self::new(self.generation, grant, Some(self))
+    }
+
     /// Whether this is the very token of `grant`.
     pub fn is_of(&self, grant: &Grant) -> bool {
         self.authorization == bearer(&grant.token)

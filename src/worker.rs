@@ -5,8 +5,10 @@
 //! fewest, so that a few long-lived ones do not all end up on one core.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,6 +28,10 @@ use crate::proxy::{Blueprint, Proxy};
 
 /// Connections that may be on their way from one worker to another.
 const INBOX: usize = 64;
+
+/// How long an app's connection may be idle, or take for a request's head. Longer than the clients'
+/// own pools keep one, so that it is they who close it.
+const IDLE: Duration = Duration::from_secs(120);
 
 /// The pause after the system had no file descriptor left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -58,7 +64,10 @@ struct Counted {
 }
 
 impl Workers {
-    /// Starts one worker a core. They accept at once, and stop when `drain` starts.
+    /// Starts one worker a core, and returns when all of them accept. They stop when `drain` starts.
+    ///
+    /// # Errors
+    /// The first error of any of them; the others stop when `drain`'s other side is gone.
     pub fn start(listener: &Arc<Listener>, blueprint: &Blueprint, drain: &Drain) -> io::Result<Self> {
         let count = std::thread::available_parallelism()?.get();
         let (desks, inboxes): (Vec<_>, Vec<_>) = (0..count)
@@ -69,8 +78,8 @@ impl Workers {
             .unzip();
         let floor = Arc::new(Floor { desks });
         let mut workers = Self { threads: Vec::with_capacity(count), done: Vec::with_capacity(count) };
+        let (started, starts) = std::sync::mpsc::sync_channel(count);
         for (desk, inbox) in inboxes.into_iter().enumerate() {
-            let runtime_made = runtime::Builder::new_current_thread();
             let worker = Worker {
                 desk,
                 floor: floor.clone(),
@@ -80,11 +89,15 @@ impl Workers {
                 drain: drain.clone(),
             };
             let (report, done) = oneshot::channel();
+            let started = started.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{desk}"))
-                .spawn(move || worker.run(runtime_made, report))?;
+                .spawn(move || worker.run(&started, report))?;
             workers.threads.push(thread);
             workers.done.push(done);
+        }
+        for _ in 0..count {
+            starts.recv().map_err(io::Error::other)??;
         }
         Ok(workers)
     }
@@ -94,13 +107,21 @@ impl Workers {
         self.threads.len()
     }
 
-    /// Returns when every worker has served its last connection. Before the drain, that is never,
-    /// unless a worker fails.
+    /// Returns when every worker has served its last connection.
     pub async fn finished(&mut self) {
         for done in &mut self.done {
             // An error means that the worker is gone without a word: it has finished all the same.
             let _ = done.await;
         }
+    }
+
+    /// Returns when one of the workers is gone. Before the drain, none should be.
+    pub async fn one_is_gone(&mut self) {
+        std::future::poll_fn(|cx| {
+            let gone = self.done.iter_mut().any(|done| Pin::new(done).poll(cx).is_ready());
+            if gone { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 
@@ -114,28 +135,39 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self, mut runtime: runtime::Builder, report: oneshot::Sender<()>) {
-        match runtime.enable_all().build_local(LocalOptions::default()) {
+    fn run(self, started: &std::sync::mpsc::SyncSender<io::Result<()>>, report: oneshot::Sender<()>) {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
             Ok(runtime) => {
-                if let Err(error) = runtime.block_on(self.serve()) {
-                    warn!(%error, "a worker cannot accept connections");
-                }
+                runtime.block_on(self.serve(started));
+                // An error means that nobody waits for the workers any more.
+                let _ = report.send(());
+                // A name that is being looked up must not hold the end of the process.
+                runtime.shutdown_background();
             }
-            Err(error) => warn!(%error, "a worker has no runtime"),
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
         }
-        // An error means that nobody waits for the workers any more.
-        let _ = report.send(());
     }
 
-    async fn serve(mut self) -> io::Result<()> {
-        let listener = self.listener.accepting()?;
-        // Kept any longer, it would hold the port open until the last connection has ended, with nobody
-        // to accept what queues there.
+    async fn serve(mut self, started: &std::sync::mpsc::SyncSender<io::Result<()>>) {
+        let listener = match self.listener.accepting() {
+            Ok(listener) => listener,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        // The accepting handle is all that is left: when it goes, the port closes.
         drop(self.listener);
+        // An error means that the start was given up.
+        let _ = started.send(Ok(()));
         let metrics = self.blueprint.metrics.clone();
         let service = TowerToHyperService::new(Proxy::new(self.blueprint).into_service());
         let mut builder = auto::Builder::new(LocalExecutor);
-        builder.http1().timer(TokioTimer::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
         builder.http2().timer(TokioTimer::new());
         let connections = GracefulShutdown::new();
         let serve = |placed: Placed| {
@@ -171,6 +203,10 @@ impl Worker {
                 () = self.drain.started() => break,
             }
         }
+        // Those that wait in the system's queue were accepted as far as their clients know.
+        while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+            serve(self.floor.place(stream, self.desk));
+        }
         drop(listener);
         // What was on its way to this worker is a client's all the same.
         self.inbox.close();
@@ -178,7 +214,6 @@ impl Worker {
             serve(self.floor.received(stream, self.desk));
         }
         connections.shutdown().await;
-        Ok(())
     }
 }
 

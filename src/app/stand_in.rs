@@ -24,9 +24,18 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    pub(super) fn start() -> io::Result<Self> {
+    /// Starts it. It knows the credentials that are configured; where none are, its own are given out.
+    pub(super) fn start(api: Option<&Login>, orders: Option<&Login>) -> io::Result<Self> {
         // Nobody will ask what it saw.
-        let settings = Settings { remember_calls: 0, orders_accept_api_token: false, ..Settings::default() };
+        let mut settings =
+            Settings { remember_calls: 0, orders_accept_api_token: false, ..Settings::default() };
+        if let Some(api) = api {
+            settings.api_key = configured(api)?;
+        }
+        if let Some(orders @ Login::Orders { user_id, .. }) = orders {
+            settings.orders_user_id = user_id.clone();
+            settings.orders_password = configured(orders)?;
+        }
         let own = |value: &str| {
             let secret = Secret::parse(value.to_owned()).map_err(io::Error::other)?;
             Ok::<_, io::Error>(SecretSource::Value { secret, from: "the sandbox".into() })
@@ -72,6 +81,11 @@ impl Drop for StandIn {
             let _ = thread.join();
         }
     }
+}
+
+fn configured(login: &Login) -> io::Result<String> {
+    let secret = login.source().read().map_err(|error| io::Error::other(format!("the {login} {error}")))?;
+    Ok(secret.expose().to_owned())
 }
 
 fn serve(settings: Settings, report: &mpsc::SyncSender<io::Result<String>>, stopped: oneshot::Receiver<()>) {

@@ -8,20 +8,22 @@ use tracing::error;
 use super::{Exit, complain, say};
 use crate::app::{App, Outcome};
 use crate::config::{Config, Environment, Loaded};
-use crate::lifecycle::Signals;
+use crate::lifecycle::{self, Signals};
 use crate::telemetry;
 
 /// Serves until a signal ends it.
 pub(super) fn run(loaded: Loaded) -> Exit {
     let config = loaded.config;
-    telemetry::init(&config.log);
+    // Held to the end: dropped, it writes what is left.
+    let _log = telemetry::init(&config.log);
+    lifecycle::raise_file_limit();
     // The control runtime. What it does, token tasks and admin, never delays a request: those have
     // threads of their own.
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return unavailable(error),
     };
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         // Before the sockets: a signal that comes between must not end the process unclean.
         let mut signals = match Signals::install() {
             Ok(signals) => signals,
@@ -41,7 +43,10 @@ pub(super) fn run(loaded: Loaded) -> Exit {
                 Exit::Unavailable
             }
         }
-    })
+    });
+    // A name that is being looked up must not hold the end of the process.
+    runtime.shutdown_background();
+    exit
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Exit {

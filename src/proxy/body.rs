@@ -3,6 +3,7 @@
 //! An enum, not a box: most bodies come from the API frame by frame and go out as they came.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::record::Record;
+use super::upload::Progress;
 use crate::telemetry::metrics::BrokenOff;
 
 /// An answer's body, and the record of the request that it ends.
@@ -39,6 +41,8 @@ struct Streamed {
     // Made when the body first has to wait: most answers never do.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    // The request's body, if it was still on its way when the answer began.
+    request: Option<Arc<Progress>>,
 }
 
 /// Why a body broke off.
@@ -50,6 +54,9 @@ pub enum BodyError {
     /// Nothing came for `upstream.idle_timeout`.
     #[error("the API's answer did not come on within {} s", .0.as_secs_f64())]
     Idle(Duration),
+    /// The rest of the request asked for a new token after its answer had begun.
+    #[error("the API's answer may hold a token that was asked for too late to take it out")]
+    LateWish,
     /// The router failed.
     #[error(transparent)]
     Router(#[from] axum::Error),
@@ -63,8 +70,17 @@ impl Body {
 
     /// The API's body, given up when no frame comes for `idle_timeout`.
     pub fn upstream(incoming: Incoming, idle_timeout: Duration) -> Self {
-        let streamed = Streamed { incoming, idle_timeout, timer: None, waiting: false };
+        let streamed = Streamed { incoming, idle_timeout, timer: None, waiting: false, request: None };
         Self { kind: Kind::Upstream(streamed), record: None }
+    }
+
+    /// The same body, of an answer that began before all of its request had gone through. It is broken
+    /// off if what comes of the request yet asks for a new token.
+    pub(super) fn while_request_goes_on(mut self, request: Arc<Progress>) -> Self {
+        if let Kind::Upstream(streamed) = &mut self.kind {
+            streamed.request = Some(request);
+        }
+        self
     }
 
     /// The body of one of the router's answers.
@@ -131,6 +147,9 @@ impl Streamed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = http_body::Body::poll_frame(Pin::new(&mut self.incoming), cx) {
             self.waiting = false;
+            if self.request.as_ref().is_some_and(|request| request.asks_refresh()) {
+                return Poll::Ready(Some(Err(BodyError::LateWish)));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.idle_timeout)));

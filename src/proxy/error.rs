@@ -65,6 +65,9 @@ pub enum Refusal {
     /// The client stopped sending its request's body.
     #[error("the request's body did not come on within {} s", .0.as_secs_f64())]
     RequestTimeout(Duration),
+    /// The client's body is not valid HTTP, or broke off.
+    #[error("the request's body is broken")]
+    RequestBroken,
     /// `requests.max_in_flight` is reached.
     #[error("{0} requests are under way, as many as requests.max_in_flight allows")]
     Overloaded(usize),
@@ -91,6 +94,7 @@ impl Refusal {
             Self::UpstreamTimeout(_) => "upstream_timeout",
             Self::UpstreamProtocolError(_) => "upstream_protocol_error",
             Self::RequestTimeout(_) => "request_timeout",
+            Self::RequestBroken => "request_broken",
             Self::Overloaded(_) => "overloaded",
             Self::RequestTooLarge(_) => "request_too_large",
             Self::HostNotAllowed(_) => "host_not_allowed",
@@ -108,6 +112,7 @@ impl Refusal {
             | Self::UpstreamProtocolError(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::RequestBroken => StatusCode::BAD_REQUEST,
             Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HostNotAllowed(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::RequestNotAllowed(_) => StatusCode::FORBIDDEN,
@@ -124,7 +129,7 @@ impl Refusal {
             Self::UpstreamUnreachable { kind, .. } => kind,
             Self::UpstreamTimeout(_) => "http_response_timeout",
             Self::UpstreamProtocolError(_) => "http_protocol_error",
-            Self::RequestTimeout(_) => "http_request_error",
+            Self::RequestTimeout(_) | Self::RequestBroken => "http_request_error",
             Self::Overloaded(_) => "connection_limit_reached",
             Self::RequestTooLarge(_) | Self::HostNotAllowed(_) | Self::RequestNotAllowed(_) => {
                 "http_request_denied"
@@ -223,6 +228,7 @@ mod tests {
             (Refusal::UpstreamTimeout(wait), 504, "upstream_timeout", Some("1")),
             (Refusal::UpstreamProtocolError("broken".into()), 502, "upstream_protocol_error", None),
             (Refusal::RequestTimeout(wait), 408, "request_timeout", None),
+            (Refusal::RequestBroken, 400, "request_broken", None),
             (Refusal::Overloaded(7), 503, "overloaded", Some("1")),
             (Refusal::RequestTooLarge(7), 413, "request_too_large", None),
             (Refusal::HostNotAllowed("evil.example".into()), 421, "host_not_allowed", None),

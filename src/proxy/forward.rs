@@ -28,6 +28,18 @@ const POOL_IDLE: Duration = Duration::from_secs(45);
 /// Idle connections that are kept: each costs tens of KiB.
 const POOL_SIZE: usize = 64;
 
+/// A dead HTTP/2 connection would take all requests with it: it is asked for a sign of life this often.
+const HTTP2_PING: Duration = Duration::from_secs(10);
+
+/// A connection without a sign of life for this long is closed.
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the API may send of one answer before the client has taken it, bytes.
+const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same over all answers of a connection: so many clients may stop reading before others notice.
+const HTTP2_CONNECTION_WINDOW: u32 = 128 * HTTP2_STREAM_WINDOW;
+
 /// One worker's way to the API.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -52,6 +64,12 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_SIZE)
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(HTTP2_PING)
+            .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
+            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
             .build(connect);
         Self {
             client,
@@ -79,19 +97,19 @@ impl Upstream {
         // What the client speaks with us says nothing about what we speak with the API.
         head.version = Version::HTTP_11;
         let mut answer = self.client.request(Request::from_parts(head, body));
-        let mut limit = self.limit(progress);
-        let mut timer = std::pin::pin!(tokio::time::sleep_until(limit));
+        let mut timer = std::pin::pin!(tokio::time::sleep(self.response_timeout.min(self.idle_timeout)));
         loop {
             tokio::select! {
                 answer = &mut answer => {
                     return answer.map_err(|error| failure::refusal(&error, progress, self.authority.as_str()));
                 }
                 () = &mut timer => {
-                    limit = self.limit(progress);
-                    if limit <= Instant::now() {
+                    let (now, limit) = (Instant::now(), self.limit(progress));
+                    if limit <= now {
                         return Err(self.too_late(progress));
                     }
-                    timer.as_mut().reset(limit);
+                    // The request's end, from which on the response timeout counts, may come any time.
+                    timer.as_mut().reset(limit.min(now + self.response_timeout));
                 }
             }
         }

@@ -16,6 +16,10 @@ pub(super) fn check(head: &request::Parts, listen: SocketAddr, max_body: u64) ->
 }
 
 fn method(method: &Method) -> Result<(), Refusal> {
+    if method == Method::TRACE {
+        // Its answer holds the request's headers (RFC 9110, section 9.3.8), and so the token.
+        return Err(Refusal::RequestNotAllowed("TRACE is not served".into()));
+    }
     if method == Method::CONNECT {
         return Err(Refusal::RequestNotAllowed(
             "CONNECT is not served: this proxy forwards to the API only, it is no general HTTP proxy".into(),
@@ -101,6 +105,7 @@ mod tests {
         }
         assert_eq!(at("http://192.0.2.7/"), Ok(()), "the address that it listens on");
         assert!(check_with(Request::builder().method("CONNECT").uri("evil.example:443")).is_err());
+        assert!(check_with(Request::builder().method("TRACE").uri("/")).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod scan;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderName};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -25,6 +25,7 @@ pub(super) use self::scan::Scan;
 use super::body::Body;
 use super::error::Refusal;
 use super::local_auth::PLACEHOLDER;
+use super::proxy_status;
 use crate::token::{Grant, Moment, Times};
 
 /// The largest answer, decoded, that is searched. The API's are a hundredth of this.
@@ -66,6 +67,9 @@ pub(super) async fn mask(
     {
         return Ok(Masked { response, grant: None });
     }
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return Ok(Masked { response: refused(response).await, grant: None });
+    }
     let (mut head, body) = decoded(response).await?.into_parts();
     let times = Times { requested, date: date(&head.headers), now: SystemTime::now() };
     let (body, grant) = match mask::find(&body) {
@@ -79,11 +83,7 @@ pub(super) async fn mask(
             };
             (left, grant)
         }
-        mask::Found::Unclear => {
-            return Err(Refusal::UpstreamProtocolError(
-                "it may hold an access token, in a form that the proxy cannot take it out of".into(),
-            ));
-        }
+        mask::Found::Unclear => return Err(unclear()),
     };
     // They describe the bytes that the API sent.
     for name in [ETAG, CONTENT_MD5, DIGEST, CONTENT_DIGEST] {
@@ -93,6 +93,42 @@ pub(super) async fn mask(
     }
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     Ok(Masked { response: Response::from_parts(head, Body::full(body)), grant })
+}
+
+fn unclear() -> Refusal {
+    Refusal::UpstreamProtocolError(
+        "it may hold an access token, in a form that the proxy cannot take it out of".into(),
+    )
+}
+
+/// An answer without success. It tells the app what to do, and holds no new token if the API keeps to
+/// its contract: status and headers pass in any case, and the body unless it may hold one after all.
+async fn refused(response: Response<Body>) -> Response<Body> {
+    let status = response.status();
+    let original = response.headers().clone();
+    let kept = match decoded(response).await.map(Response::into_parts) {
+        Ok((head, body)) => match mask::find(&body) {
+            mask::Found::Nothing => Some((head.headers, body)),
+            mask::Found::Tokens(tokens) => Some((head.headers, mask::replace(&body, &tokens, PLACEHOLDER))),
+            // A page for people, as gateways give it: no API's token stands in one.
+            mask::Found::Unclear if !mask::looks_like_json(&body) => Some((head.headers, body)),
+            mask::Found::Unclear => None,
+        },
+        Err(_) => None,
+    };
+    let (mut headers, body) = kept.unwrap_or_else(|| {
+        let mut headers = original;
+        headers.remove(CONTENT_ENCODING);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let why = unclear().to_string();
+        proxy_status::append(&mut headers, None, Some(&why));
+        (headers, Bytes::from(serde_json::json!({ "message": why }).to_string()))
+    });
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// The answer, whole and without its content coding.

@@ -2,7 +2,7 @@
 //! that nothing a client sends can take it away again.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue};
@@ -48,6 +48,7 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     if chunked {
+        headers.remove(CONTENT_LENGTH);
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     headers.insert(AUTHORIZATION, credentials.authorization.clone());
@@ -58,6 +59,10 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
 
 /// Takes off an answer what belonged to our connection with the API.
 pub(super) fn response(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // The body's length is that of its chunks, whatever else is said (RFC 9112, section 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     remove_hop_by_hop(headers);
 }
 

@@ -110,8 +110,7 @@ pub(super) async fn collect(mut incoming: Incoming, idle_timeout: Duration) -> R
                     whole.extend_from_slice(&data);
                 }
             }
-            // The client is gone: nobody reads this.
-            Some(Err(error)) => return Err(Refusal::RequestNotAllowed(error.to_string())),
+            Some(Err(_)) => return Err(Refusal::RequestBroken),
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct Manager {
     attempts: Attempts,
     exchanges: u64,
     due: Deadline,
+    /// Until when the API asked to be left alone.
+    not_before: Deadline,
     /// Whether the next attempt is forced, and so counts against that floor.
     forced: bool,
     /// Whether the data path is asked to get the next token in band.
@@ -91,6 +93,7 @@ impl Manager {
             attempts: Attempts::default(),
             exchanges: 0,
             due,
+            not_before: due,
             forced: false,
             asks_in_band: false,
             rejected: None,
@@ -112,14 +115,12 @@ impl Manager {
             let outcome = self.attend_during(exchange()).await;
             self.exchanges += 1;
             match &outcome {
+                Ok(grant) if self.has_ended(grant) => self.fail(&dead_on_arrival()),
                 Ok(grant) => {
                     self.metrics.authentication(self.credential.as_str(), "ok");
                     self.accept(grant);
                 }
-                Err(error) => {
-                    self.metrics.authentication(self.credential.as_str(), error.outcome());
-                    self.fail(error);
-                }
+                Err(error) => self.fail(error),
             }
             self.publish();
             self.answer_refreshes(&outcome);
@@ -167,9 +168,7 @@ impl Manager {
 
     fn take(&mut self, nudge: Nudge) {
         match nudge {
-            // The loop looks at the clocks again: that is all that a request can ask for without the
-            // floor or the backoff being broken.
-            Nudge::Wanted => {}
+            Nudge::Wanted => self.wanted(),
             Nudge::Rejected(generation) => self.rejected(generation),
             Nudge::KeyChanged => self.key_changed(),
             Nudge::Offer(grant) => self.consider(&grant),
@@ -184,6 +183,18 @@ impl Manager {
         }
         if std::mem::take(&mut self.key_changed) {
             self.key_changed();
+        }
+    }
+
+    /// A request waits for a token. While someone waits, the backoff is shorter; what the API asked
+    /// for holds all the same.
+    fn wanted(&mut self) {
+        let now = self.clock.now();
+        let wait = schedule::wanted_wait(self.attempts.age(now), fastrand::f64());
+        let wait = wait.max(self.not_before.remaining(now));
+        let failing = self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Failing);
+        if failing && wait < self.due.remaining(now) {
+            self.due = now.after(wait);
         }
     }
 
@@ -239,10 +250,12 @@ impl Manager {
         let recovered = self.trouble.take().is_some();
         let renewal = schedule::renew_after(grant.lifetime, self.policy.refresh_ratio, fastrand::f64());
         let (token, due) = match same {
-            // An issuer may hand out the same token until late. It stays what it is; asking again is
-            // no use before the floor of its whole life is over.
+            // An issuer may hand out the same token until late, or let it live longer. It stays the
+            // generation that it is; asking again is no use before the floor of its whole life is over.
             Some(token) => {
                 let wait = schedule::floor(token.lifetime).max(renewal);
+                let longer = grant.requested.after(grant.lifetime).remaining(now) > token.end.remaining(now);
+                let token = if longer { Arc::new(token.until(grant)) } else { token };
                 (token, now.after(wait))
             }
             None => {
@@ -271,22 +284,29 @@ impl Manager {
         }
     }
 
+    fn has_ended(&self, grant: &Grant) -> bool {
+        grant.requested.after(grant.lifetime).has_come(self.clock.now())
+    }
+
     fn fail(&mut self, error: &ExchangeError) {
+        self.metrics.authentication(self.credential.as_str(), error.outcome());
         let now = self.clock.now();
         let attempts = self.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
         let life = self.token.as_ref().map(|token| (now.since(token.requested), token.lifetime));
         let backoff = schedule::backoff(attempts, life, fastrand::f64());
-        let (kind, wait) = match error {
-            ExchangeError::Refused { .. } => (TroubleKind::Refused, schedule::REFUSED),
+        let (kind, wait, asked) = match error {
+            ExchangeError::Refused { .. } => (TroubleKind::Refused, schedule::REFUSED, Duration::ZERO),
             ExchangeError::RateLimited { retry_after } => {
                 // Everyone else was told the same time: a little later is kinder.
-                (TroubleKind::RateLimited, *retry_after + backoff)
+                (TroubleKind::RateLimited, *retry_after + backoff, *retry_after)
             }
             ExchangeError::Transient { retry_after, .. } => {
-                (TroubleKind::Failing, backoff.max(retry_after.unwrap_or_default()))
+                let asked = retry_after.unwrap_or_default();
+                (TroubleKind::Failing, backoff.max(asked), asked)
             }
         };
         self.due = now.after(wait);
+        self.not_before = now.after(asked);
         self.forced = false;
         let trouble = Trouble { kind, message: error.to_string(), attempts, retry_at: self.due };
         self.report_trouble(&trouble, wait);
@@ -355,17 +375,26 @@ impl Manager {
     }
 
     fn answer_refreshes(&mut self, outcome: &Result<Grant, ExchangeError>) {
-        let refreshed = match (outcome, &self.token) {
-            (Ok(grant), Some(token)) => {
+        let refreshed = match (outcome, &self.token, &self.trouble) {
+            (Ok(grant), Some(token), None) => {
                 Refreshed::Renewed { generation: token.generation, lifetime: grant.lifetime }
             }
-            (Ok(_), None) => return,
-            (Err(error), _) => Refreshed::Failed(error.to_string()),
+            (Err(error), _, _) => Refreshed::Failed(error.to_string()),
+            (Ok(_), _, trouble) => Refreshed::Failed(
+                trouble.as_ref().map_or_else(String::new, |trouble| trouble.message.clone()),
+            ),
         };
         for answer in self.refreshes.drain(..) {
             // An error means that the operator is gone.
             let _ = answer.send(refreshed.clone());
         }
+    }
+}
+
+fn dead_on_arrival() -> ExchangeError {
+    ExchangeError::Transient {
+        message: "the token that the API gave had ended when it came".into(),
+        retry_after: None,
     }
 }
 

@@ -36,6 +36,9 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// that is shorter.
 const BACKOFF_MAX_MANDATORY: Duration = Duration::from_secs(5);
 
+/// While requests wait for a token, no attempt comes later than this after another, whatever the backoff.
+const WANTED: Duration = Duration::from_secs(5);
+
 /// How long a refused key is left alone: nothing but another key helps.
 pub const REFUSED: Duration = Duration::from_secs(60);
 
@@ -75,6 +78,12 @@ pub fn backoff(attempt: u32, life: Option<(Duration, Duration)>, chance: f64) ->
         _ => bound,
     };
     bound.mul_f64(chance).max(FLOOR_ALWAYS)
+}
+
+/// How long the next attempt has to wait when a request needs a token and the latest one failed
+/// `age` ago.
+pub fn wanted_wait(age: Duration, chance: f64) -> Duration {
+    WANTED.mul_f64(0.5 + 0.5 * chance).saturating_sub(age)
 }
 
 /// How long a forced attempt has to wait: `ages` are those of the latest attempt of any kind and of the

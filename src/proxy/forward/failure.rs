@@ -8,12 +8,15 @@ use tracing::debug;
 
 use super::connect::ConnectTimeout;
 use crate::proxy::error::Refusal;
-use crate::proxy::upload::Progress;
+use crate::proxy::upload::{Progress, UploadError};
 
 /// The refusal for a call that gave no answer from the API at `authority`.
 pub(super) fn refusal(error: &legacy::Error, progress: &Progress, authority: &str) -> Refusal {
     if progress.is_too_large() {
         return Refusal::RequestTooLarge(progress.limit());
+    }
+    if chain(error).any(<dyn Error>::is::<UploadError>) {
+        return Refusal::RequestBroken;
     }
     debug!(causes = causes(error), "the API was not reached or did not answer");
     if error.is_connect() {

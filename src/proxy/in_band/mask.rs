@@ -57,6 +57,12 @@ pub(super) fn find(body: &[u8]) -> Found {
     if places.is_empty() { Found::Nothing } else { Found::Tokens(places) }
 }
 
+/// Whether bytes might be meant as JSON, in whatever encoding.
+pub(super) fn looks_like_json(body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    !matches!(first, Some(b'<')) || memchr::memchr(0, body).is_some()
+}
+
 /// The answer with `placeholder` in each of the places.
 pub(super) fn replace(body: &Bytes, places: &[Range<usize>], placeholder: &str) -> Bytes {
     let mut masked = BytesMut::with_capacity(body.len());

@@ -1,26 +1,41 @@
 //! Whether a request may ask for a refresh in band, told from its bytes as they go by.
 //!
 //! A false alarm costs that the answer is read whole; a request that is missed would leak a token. So
-//! every way to write the member's name counts: plainly, with escapes, in an encoding that does not
-//! show it.
+//! the ways to write the member's name count: plainly, with escapes, in an encoding that does not show it.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, request};
+use http::{HeaderMap, request};
 use memchr::memmem;
+use percent_encoding::percent_decode_str;
 
 /// The member's name, as nearly everyone writes it.
-const NAME: &[u8] = b"refresh";
+const NAME: &[u8] = b"\"refresh\"";
 
 /// JSON's escape of any ASCII letter begins with this (RFC 8259, section 7).
 const ESCAPE: &[u8] = b"\\u00";
 
-/// The bytes that a match may reach back into: one less than the longest of the two.
+/// The name in a form or a query, where it stands without quotes.
+const FIELD: &[u8] = b"refresh";
+
+/// The bytes that a match may reach back into: one less than the longest of them.
 const KEPT: usize = NAME.len() - 1;
+
+/// How a body's bytes have to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notation {
+    /// JSON, or nothing that says otherwise: in UTF-8, UTF-16 or UTF-32.
+    Json,
+    /// `application/x-www-form-urlencoded`. It is also what curl calls any body.
+    Form,
+    /// Something that no server reads as JSON. It may still be called wrongly.
+    Other,
+}
 
 /// A search through bytes that come in pieces.
 #[derive(Debug)]
 pub(crate) struct Scan {
     found: bool,
+    notation: Notation,
     /// The end of what went by.
     tail: [u8; KEPT],
     kept: usize,
@@ -30,9 +45,17 @@ impl Scan {
     /// The scan of a request with this head. Where its body's bytes would not show the name, the
     /// answer is yes from the start.
     pub(crate) fn of(head: &request::Parts) -> Self {
-        let query = head.uri.query().unwrap_or_default();
-        let found = memmem::find(query.as_bytes(), NAME).is_some() || hides_text(&head.headers);
-        Self { found, tail: [0; KEPT], kept: 0 }
+        let query = head.uri.query().is_some_and(|query| {
+            let decoded: Vec<u8> = percent_decode_str(query).collect();
+            memmem::find(&decoded, FIELD).is_some()
+        });
+        let coded = head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        Self {
+            found: query || coded || has_other_charset(&head.headers),
+            notation: Notation::of(&head.headers),
+            tail: [0; KEPT],
+            kept: 0,
+        }
     }
 
     /// Whether what went by so far may ask for a refresh.
@@ -43,7 +66,7 @@ impl Scan {
     /// Looks at the next piece; tells whether anything up to its end may ask for a refresh.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> bool {
         if !self.found {
-            self.found = self.across_the_seam(piece) || may_ask(piece);
+            self.found = self.across_the_seam(piece) || self.notation.may_ask(piece);
             self.keep_tail(piece);
         }
         self.found
@@ -57,7 +80,7 @@ impl Scan {
         let ahead = piece.len().min(KEPT);
         seam[..self.kept].copy_from_slice(&self.tail[..self.kept]);
         seam[self.kept..self.kept + ahead].copy_from_slice(&piece[..ahead]);
-        may_ask(&seam[..self.kept + ahead])
+        self.notation.may_ask(&seam[..self.kept + ahead])
     }
 
     fn keep_tail(&mut self, piece: &[u8]) {
@@ -73,21 +96,40 @@ impl Scan {
     }
 }
 
-/// Whether bytes that are all there may ask for a refresh.
+/// Whether the bytes of a whole JSON text may ask for a refresh.
 pub(super) fn may_ask(bytes: &[u8]) -> bool {
-    // A NUL byte is in no JSON text in UTF-8, but in every one in UTF-16 or UTF-32.
-    memmem::find(bytes, NAME).is_some()
-        || memmem::find(bytes, ESCAPE).is_some()
-        || memchr::memchr(0, bytes).is_some()
+    Notation::Json.may_ask(bytes)
 }
 
-/// Whether the body's bytes are not plain text in UTF-8.
-fn hides_text(headers: &HeaderMap) -> bool {
-    let coded = headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
-    coded || headers.get(CONTENT_TYPE).is_some_and(has_other_charset)
+impl Notation {
+    fn of(headers: &HeaderMap) -> Self {
+        let Some(content_type) = headers.get(CONTENT_TYPE) else { return Self::Json };
+        let lower = content_type.as_bytes().to_ascii_lowercase();
+        let holds = |word: &[u8]| memmem::find(&lower, word).is_some();
+        if holds(b"form-urlencoded") {
+            Self::Form
+        } else if holds(b"json") || lower.starts_with(b"text/") {
+            Self::Json
+        } else {
+            Self::Other
+        }
+    }
+
+    fn may_ask(self, bytes: &[u8]) -> bool {
+        let named = memmem::find(bytes, NAME).is_some();
+        // A NUL byte is in no JSON text in UTF-8, but in every one in UTF-16 or UTF-32.
+        let hidden = || memmem::find(bytes, ESCAPE).is_some() || memchr::memchr(0, bytes).is_some();
+        let field = || memmem::find(bytes, FIELD).is_some() || memchr::memchr(b'%', bytes).is_some();
+        match self {
+            Self::Json => named || hidden(),
+            Self::Form => named || hidden() || field(),
+            Self::Other => named,
+        }
+    }
 }
 
-fn has_other_charset(content_type: &HeaderValue) -> bool {
+fn has_other_charset(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(CONTENT_TYPE) else { return false };
     let lower = content_type.as_bytes().to_ascii_lowercase();
     memmem::find(&lower, b"charset").is_some() && memmem::find(&lower, b"utf-8").is_none()
 }
@@ -128,6 +170,7 @@ mod tests {
     #[test]
     fn a_body_that_does_not_ask_is_let_by() {
         assert!(!asks(&[br#"{"search":"gin","page":1}"#]));
+        assert!(!asks(&[br#"{"search":"refreshing gin"}"#]));
         assert!(!asks(&[b"{\"refr\":1}", b"{\"esh\":1}"]));
         assert!(!asks(&[]));
     }
@@ -142,6 +185,18 @@ mod tests {
         assert!(scan(&[("content-type", "application/json; charset=UTF-16")], "/").found());
         assert!(!scan(&[("content-type", "application/json; charset=UTF-8")], "/").found());
         assert!(scan(&[], "/cart?refresh=true").found());
+        assert!(scan(&[], "/cart?%72efresh=true").found());
+        let mut form = scan(&[("content-type", "application/x-www-form-urlencoded")], "/");
+        assert!(form.feed(b"refresh=true"));
+        let mut form = scan(&[("content-type", "application/x-www-form-urlencoded")], "/");
+        assert!(form.feed(b"%72efresh=true"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_raise_no_alarm() {
+        let mut image = scan(&[("content-type", "image/png")], "/");
+        assert!(!image.feed(b"\x89PNG\0\0\\u00"));
+        assert!(image.feed(b"{\"refresh\":true}"), "unless they are");
     }
 
     proptest! {

@@ -24,6 +24,11 @@ impl Attempts {
         }
     }
 
+    /// How long ago the latest one was.
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        self.latest.map_or(Duration::MAX, |latest| now.since(latest))
+    }
+
     /// How long any attempt has to wait.
     pub(super) fn wait(&self, now: Moment) -> Duration {
         self.latest.map_or(Duration::ZERO, |latest| schedule::FLOOR_ALWAYS.saturating_sub(now.since(latest)))
