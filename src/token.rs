@@ -54,6 +54,12 @@ impl Generation {
         Self(previous.map_or(1, |Self(number)| number + 1))
     }
 
+    /// What every token is newer than.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(0)
+    }
+
     /// Its number, from 1.
     pub fn number(self) -> u64 {
         self.0

@@ -133,16 +133,21 @@ impl Manager {
         loop {
             self.drop_what_has_ended();
             let now = self.clock.now();
-            let wait = self.due.remaining(now).max(self.attempts.wait(now));
-            if wait.is_zero() && !self.leaves_it_to_the_data_path(now) {
+            if self.wait(now).is_zero() && !self.leaves_it_to_the_data_path(now) {
                 return;
             }
-            let sleep = self.due.remaining(now).max(self.attempts.wait(now)).min(self.until_the_end(now));
+            let sleep = self.wait(now).min(self.until_the_end(now));
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 Some(nudge) = self.nudges.recv() => self.take(nudge),
             }
         }
+    }
+
+    /// How long until the next attempt: whatever brought it forward, the floor holds, and what the API
+    /// asked for.
+    fn wait(&self, now: Moment) -> Duration {
+        self.due.remaining(now).max(self.attempts.wait(now)).max(self.not_before.remaining(now))
     }
 
     /// Runs an exchange, listens meanwhile, and says so when the token in use comes to its end.
@@ -191,7 +196,6 @@ impl Manager {
     fn wanted(&mut self) {
         let now = self.clock.now();
         let wait = schedule::wanted_wait(self.attempts.age(now), fastrand::f64());
-        let wait = wait.max(self.not_before.remaining(now));
         let failing = self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Failing);
         if failing && wait < self.due.remaining(now) {
             self.due = now.after(wait);
@@ -220,7 +224,7 @@ impl Manager {
         let now = self.clock.now();
         let backoff = match &self.trouble {
             Some(trouble) if trouble.kind != TroubleKind::Refused => trouble.retry_at.remaining(now),
-            _ => Duration::ZERO,
+            _ => self.not_before.remaining(now),
         };
         let wait = self.attempts.forced_wait(now).max(backoff);
         if wait.is_zero() {

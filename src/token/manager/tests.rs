@@ -1,5 +1,7 @@
 //! The manager against a scripted issuer, in virtual time.
 
+mod year;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
