@@ -2,8 +2,8 @@
 //! that nothing a client sends can take it away again.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -42,6 +42,7 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
     remove_hop_by_hop(headers);
     headers.remove(HOST);
     headers.remove(API_KEY_HEADER);
+    join_cookies(headers);
     if wants_trailers {
         // Ours to say again on our own connection, where `Connection` must name it (RFC 9110, section 10.1.4).
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -54,6 +55,18 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
     headers.insert(AUTHORIZATION, credentials.authorization.clone());
     if let Some(key) = credentials.api_key {
         headers.insert(API_KEY_HEADER, key.clone());
+    }
+}
+
+/// HTTP/2 may split `Cookie` at will; a server of HTTP/1.1 expects one (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // What is joined of valid values is valid.
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
     }
 }
 
@@ -173,6 +186,15 @@ mod tests {
                 ("te", "trailers"),
                 ("transfer-encoding", "chunked"),
             ])
+        );
+    }
+
+    #[test]
+    fn crumbs_of_a_cookie_are_joined() {
+        let sent = [("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2; c=3")];
+        assert_eq!(
+            prepared(&sent, false),
+            pairs(&[("accept", "*/*"), ("authorization", "Bearer real"), ("cookie", "a=1; b=2; c=3")])
         );
     }
 
