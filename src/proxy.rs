@@ -172,6 +172,9 @@ impl Proxy {
                 let response = refusal.into_response(record.path(), &request_id);
                 let own = Own { code: refusal.code(), request_id, message: refusal.to_string() };
                 record.answered(response.status(), Some(own));
+                if matches!(refusal, Refusal::RequestBroken) {
+                    record.broken_off_by_client();
+                }
                 response
             }
         };

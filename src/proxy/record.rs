@@ -54,6 +54,7 @@ pub struct Record {
     uri: Uri,
     started: Instant,
     answer: Option<Answer>,
+    broken_off: Option<BrokenOff>,
     closed: bool,
     place: Option<Place>,
     metrics: Metrics,
@@ -87,6 +88,7 @@ impl Record {
             uri: request.uri().clone(),
             started: Instant::now(),
             answer: None,
+            broken_off: None,
             closed: false,
             place: None,
             metrics: metrics.clone(),
@@ -113,10 +115,15 @@ impl Record {
         self.answer = Some(Answer { status, own });
     }
 
+    /// The request itself did not come to its end, although there is an answer to it.
+    pub fn broken_off_by_client(&mut self) {
+        self.broken_off = Some(BrokenOff::Client);
+    }
+
     /// The answer is out, or broken off.
     pub fn close(mut self, broken_off: Option<BrokenOff>) {
         // No body belongs to the answer to a HEAD: that none was sent is no one's fault.
-        let broken_off = broken_off.filter(|_| self.method != Method::HEAD);
+        let broken_off = self.broken_off.or(broken_off.filter(|_| self.method != Method::HEAD));
         self.finish(broken_off);
     }
 
