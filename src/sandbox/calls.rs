@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{HOST, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 /// The most bytes of a body that are remembered.
 const REMEMBERED_BODY_BYTES: usize = 16 * 1024;
@@ -19,6 +19,8 @@ pub struct Call {
     pub method: Method,
     /// Its target as it came, without scheme and authority.
     pub path_and_query: String,
+    /// The version of HTTP that it came in.
+    pub version: Version,
     /// Its headers; `Host` stands there for HTTP/2's `:authority`, too.
     pub headers: HeaderMap,
     /// Its body's first 16 KiB.
@@ -41,6 +43,7 @@ impl Call {
         Self {
             method: parts.method.clone(),
             path_and_query: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            version: parts.version,
             headers,
             // A copy, not a slice: a slice would keep the whole body alive.
             body: Bytes::copy_from_slice(&body[..body.len().min(REMEMBERED_BODY_BYTES)]),
