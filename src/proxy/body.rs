@@ -119,6 +119,8 @@ impl http_body::Body for Body {
             }
         };
         match &frame {
+            // Nothing comes after trailers, and hyper does not ask again.
+            Some(Ok(frame)) if frame.is_trailers() => this.close_record(None),
             Some(Ok(_)) => {}
             Some(Err(_)) => this.close_record(Some(BrokenOff::Upstream)),
             None => this.close_record(None),
@@ -163,11 +165,13 @@ impl Streamed {
 }
 
 impl Drop for Body {
-    /// hyper does not poll a body that says it has ended; any other that is dropped was not wanted
-    /// any more by a client that has gone.
+    /// hyper does not poll a body that says it has ended, or of which all bytes that were announced
+    /// are out (HTTP/2 may tell the end later); any other that is dropped was not wanted any more by a
+    /// client that has gone.
     fn drop(&mut self) {
         if self.record.is_some() {
-            let ended = http_body::Body::is_end_stream(self);
+            let ended =
+                http_body::Body::is_end_stream(self) || http_body::Body::size_hint(self).exact() == Some(0);
             self.close_record((!ended).then_some(BrokenOff::Client));
         }
     }
