@@ -1,6 +1,10 @@
 //! What the tests share: the proxy as a process, an API that a test can script, waiting with a limit.
 
+pub mod client;
 pub mod daemon;
+pub mod own_answer;
+pub mod pattern;
+pub mod port;
 pub mod upstream;
 
 use std::time::{Duration, Instant};
@@ -21,6 +25,16 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
         assert!(started.elapsed() < LIMIT, "not within {LIMIT:?}: {what}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Waits until no request is under way, and checks that none was counted as broken off.
+pub async fn came_to_its_end(daemon: &daemon::Daemon) {
+    eventually("no request is under way", async || {
+        (daemon.metric("liquid_proxy_requests_in_flight").await == 0.0).then_some(())
+    })
+    .await;
+    let (_, metrics) = daemon.admin("/metrics").await;
+    assert!(!metrics.contains("broken_off_total{"), "{metrics}");
 }
 
 /// Runs `future` to its end; panics with `what` when the limit is over.

@@ -34,7 +34,12 @@ pub struct Call {
 impl Upstream {
     /// Starts it.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Starts it at an address.
+    pub async fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let authentications = Arc::new(AtomicUsize::new(0));
         let counter = authentications.clone();
@@ -60,6 +65,13 @@ impl Upstream {
     /// `http://127.0.0.1:port`
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Stops listening; calls that were taken go on.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // An error is what the end by abort looks like. The listener is closed when the task is gone.
+        let _ = (&mut self.task).await;
     }
 
     /// How often a token was asked for.
@@ -162,6 +174,20 @@ impl Call {
         .await;
     }
 
+    /// Sends the last answer of this connection.
+    pub async fn last_answer(self, status: &str, headers: &str, body: &str) {
+        self.answer(status, &format!("{headers}connection: close\r\n"), body).await;
+    }
+
+    /// Reads until the other side closes the connection; gives all that came of the body.
+    pub async fn until_closed(mut self) -> Vec<u8> {
+        within_limit("the connection closes", async {
+            while self.stream.read_buf(&mut self.rest).await.is_ok_and(|read| read > 0) {}
+        })
+        .await;
+        self.rest
+    }
+
     /// The next request on the same connection.
     pub async fn next(self) -> Option<Self> {
         within_limit("the next request comes", Self::read(self.stream, self.rest)).await
@@ -170,6 +196,11 @@ impl Call {
     /// The connection itself.
     pub fn into_stream(self) -> TcpStream {
         self.stream
+    }
+
+    /// What has come of the body, and the connection itself.
+    pub fn into_parts(self) -> (Vec<u8>, TcpStream) {
+        (self.rest, self.stream)
     }
 }
 
