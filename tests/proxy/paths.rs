@@ -86,6 +86,26 @@ async fn the_proxys_own_address_in_the_target_is_taken_off() {
 }
 
 #[tokio::test]
+async fn requests_for_other_hosts_are_refused() {
+    let mut upstream = Upstream::start().await;
+    let daemon = Builder::new(&upstream.base_url()).ready().await;
+    let own = daemon.address();
+    for (target, host) in [
+        ("http://elsewhere.example/x", "elsewhere.example"),
+        ("http://elsewhere.example/x", "localhost"),
+        ("https://elsewhere.example:8443/x", "elsewhere.example:8443"),
+        ("http://192.0.2.1/x", "192.0.2.1"),
+        ("http://127.0.0.1.elsewhere.example/x", "127.0.0.1.elsewhere.example"),
+        (&format!("http://{own}@elsewhere.example/x"), &own.to_string()),
+    ] {
+        let answer = refused(&daemon, &format!("GET {target} HTTP/1.1\nHost: {host}")).await;
+        let message = own_answer::check(&answer, "host_not_allowed", "http_request_denied", "/x");
+        assert!(message.contains("forwards to the API only"), "{target}: {message}");
+    }
+    assert!(!upstream.has_calls());
+}
+
+#[tokio::test]
 async fn tunnels_are_refused() {
     let mut upstream = Upstream::start().await;
     let daemon = Builder::new(&upstream.base_url()).ready().await;
