@@ -9,6 +9,7 @@ pub mod error;
 pub mod record;
 pub mod retry_after;
 
+mod client_body;
 mod envelope;
 mod forward;
 mod guard;
@@ -39,6 +40,7 @@ use rustls::ClientConfig;
 use tower::{Service, service_fn};
 
 use self::body::Body;
+use self::client_body::ClientBody;
 use self::error::Refusal;
 use self::forward::Upstream;
 use self::in_band::{Asked, Masked, Scan};
@@ -182,9 +184,10 @@ impl Proxy {
     }
 
     async fn pass(&self, request: Request<Incoming>, record: &mut Record) -> Result<Response<Body>, Refusal> {
+        let (head, body) = request.into_parts();
+        let body = ClientBody::new(body, &head.headers);
         let place = self.in_flight.enter().ok_or_else(|| Refusal::Overloaded(self.in_flight.most()))?;
         record.keep(place);
-        let (head, body) = request.into_parts();
         guard::check(&head, self.listen, self.max_body)?;
         let uri = head.uri.clone();
         let path = Readings::of(uri.path());
@@ -207,7 +210,7 @@ impl Proxy {
     async fn forward(
         &self,
         mut head: request::Parts,
-        body: Incoming,
+        body: ClientBody,
         path: &Readings<'_>,
         cell: &TokenCell,
         token: &Current,
@@ -242,7 +245,7 @@ impl Proxy {
     async fn asking(
         &self,
         head: &mut request::Parts,
-        body: Incoming,
+        body: ClientBody,
         scan: Scan,
         kept: Kept,
     ) -> Result<((Upload, Arc<Progress>), Asked), Refusal> {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
+use super::client_body::ClientBody;
 use super::error::Refusal;
 use super::in_band::Scan;
 use super::replay::Kept;
@@ -31,7 +31,7 @@ pub(super) struct Upload {
 #[derive(Debug)]
 enum Source {
     /// From the client, as it comes.
-    Client(Incoming),
+    Client(ClientBody),
     /// At hand already.
     Held(VecDeque<Bytes>),
 }
@@ -72,7 +72,7 @@ pub(super) enum Waiting {
 
 impl Upload {
     /// A client's body of at most `max` bytes; `kept` is what is kept of it, to send it again.
-    pub(super) fn streamed(incoming: Incoming, max: u64, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
+    pub(super) fn streamed(incoming: ClientBody, max: u64, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
         Self::new(Source::Client(incoming), max, scan, kept)
     }
 
@@ -97,7 +97,7 @@ impl Upload {
 }
 
 /// Reads a client's body whole. Its length is known, and small enough.
-pub(super) async fn collect(mut incoming: Incoming, idle_timeout: Duration) -> Result<Bytes, Refusal> {
+pub(super) async fn collect(mut incoming: ClientBody, idle_timeout: Duration) -> Result<Bytes, Refusal> {
     let mut whole = BytesMut::new();
     loop {
         let frame = timeout(idle_timeout, incoming.frame())
