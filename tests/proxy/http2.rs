@@ -126,6 +126,21 @@ async fn its_cookies_arrive_as_one_header() {
 }
 
 #[tokio::test]
+async fn a_client_that_gives_one_request_up_keeps_the_others() {
+    let mut upstream = Upstream::start().await;
+    let daemon = Builder::new(&upstream.base_url()).ready().await;
+    let mut sender = connect(&daemon).await;
+    let given_up = tokio::spawn(sender.send_request(request(&daemon, "/given-up", "")));
+    let call = upstream.call().await;
+    let kept = tokio::spawn(sender.send_request(request(&daemon, "/kept", "")));
+    let other = upstream.call().await;
+    given_up.abort();
+    call.closed().await;
+    other.answer("200 OK", "", "kept").await;
+    assert_eq!(answer(kept.await.unwrap().unwrap()).await.text(), "kept");
+}
+
+#[tokio::test]
 async fn refusals_look_the_same_over_it() {
     let mut upstream = Upstream::start().await;
     let daemon = Builder::new(&upstream.base_url()).set("requests.max_body", "1").ready().await;

@@ -27,12 +27,17 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-/// Waits until no request is under way, and checks that none was counted as broken off.
-pub async fn came_to_its_end(daemon: &daemon::Daemon) {
+/// Waits until no request is under way.
+pub async fn no_request_is_under_way(daemon: &daemon::Daemon) {
     eventually("no request is under way", async || {
         (daemon.metric("liquid_proxy_requests_in_flight").await == 0.0).then_some(())
     })
     .await;
+}
+
+/// Waits until no request is under way, and checks that none was counted as broken off.
+pub async fn came_to_its_end(daemon: &daemon::Daemon) {
+    no_request_is_under_way(daemon).await;
     let (_, metrics) = daemon.admin("/metrics").await;
     assert!(!metrics.contains("broken_off_total{"), "{metrics}");
 }
