@@ -28,12 +28,13 @@ struct Cli {
     options: Options,
 }
 
+// A paragraph is one line: it is wrapped to the terminal's width.
 const AFTER_HELP: &str = "\
-Every setting is also a variable: [listen] address is LIQUID_LISTEN__ADDRESS. Secrets are variables or
-files, never flags: LIQUID_API_KEY_FILE (better) or LIQUID_API_KEY.
+Every setting is also a variable: [listen] address is LIQUID_LISTEN__ADDRESS. Secrets are variables \
+or files, never flags: LIQUID_API_KEY_FILE (better) or LIQUID_API_KEY.
 
-Exit codes: 0 after a clean end, 64 for a wrong configuration or command line, 69 when something that is
-needed is unavailable, 1 otherwise.";
+Exit codes: 0 after a clean end, 64 for a wrong configuration or command line, 69 when something \
+that is needed is unavailable, 1 otherwise.";
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum Command {
