@@ -1,16 +1,27 @@
 //! The program as its users have it: a real process, real sockets, a real API on the other side.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+#![allow(clippy::print_stderr, reason = "a test that fails shows the proxy's log")]
 #![allow(unreachable_pub, reason = "what is public in `support` is so for the tests beside it")]
 
 mod support;
 
+mod admin;
 mod bodies;
+mod commands;
 mod headers;
 mod http2;
+mod in_band;
 mod leaving;
+mod lifecycle;
 mod limits;
+mod local_auth;
 mod paths;
 mod rate_limits;
+mod sdk;
+mod secrets;
 mod streaming;
 mod tls;
+mod token_faults;
+mod token_trouble;
+mod tokens;

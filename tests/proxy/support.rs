@@ -2,9 +2,11 @@
 
 pub mod client;
 pub mod daemon;
+pub mod open_metrics;
 pub mod own_answer;
 pub mod pattern;
 pub mod port;
+pub mod secrets;
 pub mod upstream;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The proxy as a process of its own, on ports of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::eventually;
+use super::{eventually, within_limit};
 
 /// A key that no other part of the world knows.
 pub const KEY: &str = "test-key-5f0c1e";
@@ -54,10 +54,16 @@ impl Builder {
     }
 
     /// Sets a key of the configuration, by its variable.
-    pub fn set(mut self, key: &str, value: &str) -> Self {
-        let variable = format!("LIQUID_{}", key.replace('.', "__").to_uppercase());
+    pub fn set(self, key: &str, value: &str) -> Self {
+        let mut builder = self.unset(key);
+        builder.variables.push((variable(key), value.to_owned()));
+        builder
+    }
+
+    /// Takes a key of the configuration away.
+    pub fn unset(mut self, key: &str) -> Self {
+        let variable = variable(key);
         self.variables.retain(|(name, _)| *name != variable);
-        self.variables.push((variable, value.to_owned()));
         self
     }
 
@@ -66,6 +72,13 @@ impl Builder {
         let file = self.directory.path().join("ca.pem");
         std::fs::write(&file, pem).unwrap();
         self.set("upstream.ca_file", file.to_str().unwrap())
+    }
+
+    /// Runs another of the program's commands with the same configuration, to its end.
+    pub async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = command();
+        command.args(arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        output(command).await
     }
 
     /// Where the key stands.
@@ -109,6 +122,11 @@ impl Builder {
         daemon.becomes_ready().await;
         daemon
     }
+}
+
+/// The variable that sets `key`.
+fn variable(key: &str) -> String {
+    format!("LIQUID_{}", key.replace('.', "__").to_uppercase())
 }
 
 impl Daemon {
@@ -200,21 +218,17 @@ pub fn client() -> reqwest::Client {
 }
 
 /// Runs the program to its end: exit code, standard output, standard error.
-pub fn run_to_end(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
-    let mut child = command()
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = child.stderr.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).unwrap();
-        text
-    });
-    let output = child.wait_with_output().unwrap();
+pub async fn run_to_end(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = command();
+    command.args(arguments).envs(variables.iter().copied());
+    output(command).await
+}
+
+/// Runs a command to its end, which must come within the limit.
+pub async fn output(command: Command) -> (i32, String, String) {
+    let what = format!("{command:?} ends");
+    let running = tokio::process::Command::from(command).kill_on_drop(true).output();
+    let output = within_limit(&what, running).await.unwrap();
     let code = output.status.code().unwrap_or(-1);
-    (code, String::from_utf8(output.stdout).unwrap(), reader.join().unwrap())
+    (code, String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }

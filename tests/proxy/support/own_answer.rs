@@ -6,10 +6,11 @@ use sfv::{BareItem, List, ListEntry, Parser};
 use super::client::Answer;
 
 /// Each code's status, and whether waiting helps (README, "What the proxy answers itself").
-const CODES: [(&str, u16, bool); 12] = [
+const CODES: [(&str, u16, bool); 13] = [
     ("token_unavailable", 503, true),
     ("authentication_rate_limited", 429, true),
     ("credential_rejected", 502, false),
+    ("credential_not_configured", 502, false),
     ("upstream_unreachable", 502, true),
     ("upstream_timeout", 504, true),
     ("upstream_protocol_error", 502, false),
@@ -24,15 +25,34 @@ const CODES: [(&str, u16, bool); 12] = [
 /// Checks that the proxy itself gave `answer` to a request for `path`, with this code and this error
 /// type in `Proxy-Status` (RFC 9209, section 2.3). Returns its message.
 pub fn check(answer: &Answer, code: &str, error: &str, path: &str) -> String {
-    let (_, status, waiting_helps) = *CODES.iter().find(|(known, ..)| *known == code).unwrap();
+    let envelope = envelope(answer, code);
+    assert_eq!(envelope["metadata"]["path"], path);
+    assert_eq!(proxy_status(answer, "error"), BareItem::Token(error.to_owned().try_into().unwrap()));
+    envelope["message"].as_str().unwrap().to_owned()
+}
+
+/// Checks that `answer` is the proxy's own, with this status and code. Returns its envelope.
+pub async fn assert_own_answer(answer: reqwest::Response, status: u16, code: &str) -> Value {
+    let path = answer.url().path().to_owned();
+    let answer = Answer::of(answer).await;
+    assert_eq!(answer.status.as_u16(), status);
+    let envelope = envelope(&answer, code);
+    assert_eq!(envelope["metadata"]["path"], path);
+    envelope
+}
+
+fn envelope(answer: &Answer, code: &str) -> Value {
     let given = String::from_utf8_lossy(&answer.body);
+    assert_eq!(answer.header("x-liquid-proxy-error"), [code], "{} {given}", answer.status);
+    let (_, status, waiting_helps) = *CODES.iter().find(|(known, ..)| *known == code).unwrap();
     assert_eq!(answer.status.as_u16(), status, "{given}");
-    assert_eq!(answer.header("x-liquid-proxy-error"), [code]);
     assert_eq!(answer.header("content-type"), ["application/json"]);
     assert_eq!(answer.header("cache-control"), ["no-store"]);
     match answer.header("retry-after")[..] {
         [] => assert!(!waiting_helps, "{code} tells no Retry-After"),
-        [seconds] => assert!(waiting_helps && seconds.parse::<u64>().unwrap() >= 1, "{code}: {seconds}"),
+        [seconds] => {
+            assert!(waiting_helps && (1..=3660).contains(&seconds.parse::<u64>().unwrap()), "{code}: {seconds}");
+        }
         ref several => panic!("{several:?}"),
     }
 
@@ -40,17 +60,15 @@ pub fn check(answer: &Answer, code: &str, error: &str, path: &str) -> String {
     let message = envelope["message"].as_str().unwrap();
     assert_eq!(envelope["statusCode"], status);
     let metadata = &envelope["metadata"];
-    assert_eq!(metadata["path"], path);
     assert_eq!(metadata["timezone"], "UTC");
     assert_eq!(metadata["languages"], serde_json::json!(["en"]));
     assert!(metadata["timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{metadata}");
     assert!(metadata["requestId"].as_str().unwrap().starts_with("lap_"), "{metadata}");
     assert!(!metadata["version"].as_str().unwrap().is_empty());
 
-    assert_eq!(proxy_status(answer, "error"), BareItem::Token(error.to_owned().try_into().unwrap()));
     let BareItem::String(details) = proxy_status(answer, "details") else { panic!("details are a string") };
     assert!(message.starts_with(details.as_str()), "{details:?} is not the begin of {message:?}");
-    message.to_owned()
+    envelope
 }
 
 /// A parameter of the proxy's own member of `Proxy-Status`, which must be the last of the list.
