@@ -242,9 +242,9 @@ impl App {
                     ))),
                 };
                 accepting.pending("draining");
-                info!(%signal, "draining");
                 // Some send it twice at once, to a process and to its group: that is one wish.
                 let _ = tokio::time::timeout(ONE_WISH, next_ending()).await;
+                info!(%signal, "draining");
                 let outcome = tokio::select! {
                     outcome = drained(&config.shutdown, &drainer, &mut workers) => outcome,
                     signal = next_ending() => {

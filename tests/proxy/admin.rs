@@ -31,8 +31,8 @@ async fn becomes(daemon: &Daemon, sample: &str, wanted: impl Fn(f64) -> bool) {
 
 /// A request that gets no answer, and a client that loses its patience.
 async fn is_given_up(daemon: &Daemon, handle: &Handle) {
-    befall(handle, Scope::Path("/orders".into()), FaultKind::Hang);
-    let hanging = tokio::spawn(client().get(daemon.url("/orders")).send());
+    befall(handle, Scope::Path("/users/fetch".into()), FaultKind::Hang);
+    let hanging = tokio::spawn(client().get(daemon.url("/users/fetch/1")).send());
     becomes(daemon, "liquid_proxy_requests_in_flight", |found| found == 1.0).await;
     becomes(daemon, "liquid_proxy_connections_open", |found| found == 1.0).await;
     assert_eq!(daemon.status().await["requests_in_flight"], 1);

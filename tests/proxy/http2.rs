@@ -153,7 +153,7 @@ async fn refusals_look_the_same_over_it() {
 #[tokio::test]
 async fn an_api_that_speaks_it_is_spoken_to_in_it() {
     let sandbox = sandbox().await;
-    let daemon = Builder::new(&sandbox.base_url()).trust(sandbox.ca_pem().unwrap()).ready().await;
+    let daemon = Builder::new(&sandbox.base_url()).orders().trust(sandbox.ca_pem().unwrap()).ready().await;
     assert_eq!(versions(&sandbox, &daemon).await, BTreeSet::from([Version::HTTP_2]));
 }
 
@@ -169,7 +169,7 @@ async fn an_answer_is_whole_when_its_length_is_there() {
 #[tokio::test]
 async fn it_can_be_switched_off() {
     let sandbox = sandbox().await;
-    let builder = Builder::new(&sandbox.base_url()).trust(sandbox.ca_pem().unwrap());
+    let builder = Builder::new(&sandbox.base_url()).orders().trust(sandbox.ca_pem().unwrap());
     let daemon = builder.set("upstream.http2", "never").ready().await;
     assert_eq!(versions(&sandbox, &daemon).await, BTreeSet::from([Version::HTTP_11]));
 }
@@ -177,7 +177,7 @@ async fn it_can_be_switched_off() {
 #[tokio::test]
 async fn it_may_be_spoken_on_both_sides() {
     let sandbox = sandbox().await;
-    let daemon = Builder::new(&sandbox.base_url()).trust(sandbox.ca_pem().unwrap()).ready().await;
+    let daemon = Builder::new(&sandbox.base_url()).orders().trust(sandbox.ca_pem().unwrap()).ready().await;
     let request = request(&daemon, "/catalog/search", r#"{"search":"gin"}"#);
     let answer = answer(connect(&daemon).await.send_request(request).await.unwrap()).await;
     assert_eq!(answer.status, 200);

@@ -135,7 +135,7 @@ async fn the_new_token_is_used_from_the_next_request_on() {
     let taken = async || (bench.daemon.status().await["credentials"][0]["generation"] == 2).then_some(());
     eventually("the new token is taken", taken).await;
 
-    let asking = tokio::spawn(client().get(bench.daemon.url("/orders")).send());
+    let asking = tokio::spawn(client().get(bench.daemon.url("/users/fetch/1")).send());
     let call = bench.upstream.call().await;
     assert_eq!(call.header("authorization"), [format!("Bearer {FRESH}")]);
     assert!(!call.head().contains(PLACEHOLDER), "{}", call.head());

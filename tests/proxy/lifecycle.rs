@@ -16,7 +16,7 @@ type Asking = tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>;
 
 /// A request that the API has got and not answered.
 async fn in_flight(daemon: &Daemon, upstream: &mut Upstream) -> (Asking, Call) {
-    let asking = tokio::spawn(client().get(daemon.url("/orders")).send());
+    let asking = tokio::spawn(client().get(daemon.url("/users/fetch/1")).send());
     (asking, upstream.call().await)
 }
 
@@ -67,6 +67,8 @@ async fn readiness_goes_first_and_requests_are_served_during_the_delay() {
     assert_eq!(answered(late, late_call).await, 200, "on a connection made after the signal");
     assert_eq!(answered(early, early_call).await, 200);
 
+    // Before that, a signal is taken for the same one.
+    eventually("the drain begins", async || daemon.log().contains("\"draining\"").then_some(())).await;
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ends().await.code(), Some(1), "a second signal ends it at once");
 }
@@ -114,7 +116,7 @@ async fn idle_connections_do_not_hold_the_drain() {
     let mut daemon = Builder::new(&upstream.base_url()).set("shutdown.drain_timeout", "5m").ready().await;
     let silent = TcpStream::connect(daemon.address()).await.unwrap();
     let mut used = TcpStream::connect(daemon.address()).await.unwrap();
-    used.write_all(b"GET /orders HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    used.write_all(b"GET /users/fetch/1 HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let answering = upstream.call().await.answer("200 OK", "", "{}").await;
     let mut answer = [0; 15];
     within_limit("the answer comes", used.read_exact(&mut answer)).await.unwrap();

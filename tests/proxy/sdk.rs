@@ -40,21 +40,28 @@ fn is_authentication(call: &Call) -> bool {
 
 #[tokio::test]
 async fn goes_through_a_whole_session_and_never_holds_a_secret() {
-    let settings = Settings { api_key: KEY.into(), tls: Some(Default::default()), ..Settings::default() };
+    let settings = Settings {
+        api_key: KEY.into(),
+        orders_accept_api_token: false,
+        tls: Some(Default::default()),
+        ..Settings::default()
+    };
     let sandbox = Sandbox::start(settings).await.unwrap();
-    let daemon = Builder::new(&sandbox.base_url()).trust(sandbox.ca_pem().unwrap()).ready().await;
+    let daemon = Builder::new(&sandbox.base_url()).orders().trust(sandbox.ca_pem().unwrap()).ready().await;
     let report = session(&daemon.url("")).await;
 
     let handle = sandbox.handle();
     let (tokens, calls) = (handle.tokens(), handle.calls());
-    assert_eq!((handle.authentications(), handle.order_authentications()), (1, 0));
-    assert_eq!(tokens.len(), 2, "one that was asked for and one refreshed in band");
+    assert_eq!((handle.authentications(), handle.order_authentications()), (1, 1));
+    assert_eq!(tokens.len(), 3, "one of each credential, and one refreshed in band");
     assert!(calls.iter().filter(|call| !is_authentication(call)).count() >= STEPS - 2);
     for call in &calls {
         let authorization = call.headers.get("authorization").map(|value| value.to_str().unwrap());
         let key = call.headers.get("x-liquid-api-key").map(|value| value.to_str().unwrap());
         if is_authentication(call) {
-            assert_eq!((authorization, key), (None, Some(KEY)));
+            let basic = authorization.is_some_and(|value| value.starts_with("Basic "));
+            assert_eq!(basic, call.path_and_query.contains("order"));
+            assert_eq!(key, if basic { None } else { Some(KEY) });
         } else {
             let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap();
             assert!(tokens.iter().any(|known| known == token), "{}", call.path_and_query);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
+use liquid_auth_proxy::sandbox::{DEFAULT_ORDERS_PASSWORD, DEFAULT_ORDERS_USER_ID};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -65,6 +66,14 @@ impl Builder {
         let variable = variable(key);
         self.variables.retain(|(name, _)| *name != variable);
         self
+    }
+
+    /// With the Orders credential that a sandbox knows unless it is told otherwise.
+    pub fn orders(self) -> Self {
+        let password = self.directory.path().join("orders_password");
+        std::fs::write(&password, DEFAULT_ORDERS_PASSWORD).unwrap();
+        self.set("credentials.orders.user_id", DEFAULT_ORDERS_USER_ID)
+            .set("credentials.orders.password_file", password.to_str().unwrap())
     }
 
     /// Trusts the certificates in `pem`.

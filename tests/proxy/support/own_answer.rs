@@ -51,7 +51,10 @@ fn envelope(answer: &Answer, code: &str) -> Value {
     match answer.header("retry-after")[..] {
         [] => assert!(!waiting_helps, "{code} tells no Retry-After"),
         [seconds] => {
-            assert!(waiting_helps && (1..=3660).contains(&seconds.parse::<u64>().unwrap()), "{code}: {seconds}");
+            assert!(
+                waiting_helps && (1..=3660).contains(&seconds.parse::<u64>().unwrap()),
+                "{code}: {seconds}"
+            );
         }
         ref several => panic!("{several:?}"),
     }
