@@ -14,7 +14,9 @@
 //! app ── worker ── guard ── local_auth? ── cell.current ── inject ── forward ── API
 //!   │                │           │               │                       │
 //!   │                └ refused   └ a placeholder └ waits, or 503         └ 502, 504
-//!   └── answer ◄── in_band (masks a new token) ◄── observe (429) ◄───────┘
+//!   │                                            ▲                       │
+//!   │                        newer token, once ──┴── observe (401) ◄─────┤
+//!   └── answer ◄── in_band (masks a new token) ◄──── observe (429) ◄─────┘
 //! ```
 //!
 //! A [`worker`] is a thread with a runtime, client connections and a pool of connections to the API of
@@ -25,8 +27,8 @@
 //!
 //! ```text
 //! secret ── exchange ── Grant ── manager ──(watch)── cell ── inject
-//!                                   ▲                 │
-//!                                   └──(bounded)──────┘  a request found no token, or the API gave one in band
+//!   │                               ▲                 │
+//!   └── file changed ───────────────┴───(bounded)─────┘  no token, a 401, or a token that came in band
 //! ```
 //!
 //! One task, [`token::manager`], owns a credential's token. [`token::schedule`] tells it when to renew

@@ -9,6 +9,7 @@ pub mod error;
 pub mod record;
 pub mod retry_after;
 
+mod blueprint;
 mod client_body;
 mod envelope;
 mod forward;
@@ -27,16 +28,13 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use rustls::ClientConfig;
 use tower::{Service, service_fn};
 
 use self::body::Body;
@@ -49,53 +47,14 @@ use self::path::{Authentication, OrdersPaths, Readings};
 use self::record::{InFlight, Own, Record};
 use self::replay::{Kept, Replay, Route};
 use self::upload::{Progress, Upload};
-use crate::config::{self, AccessLog};
+use crate::config::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::token::cell::{Current, Handle, TokenCell};
+use crate::token::cell::{Current, TokenCell};
 use crate::token::{Credential, Generation, Moment};
 
+pub use self::blueprint::{Blueprint, Handles};
 pub use self::local_auth::PLACEHOLDER;
 pub use self::replay::Routes;
-
-/// All that a worker needs to make its own [`Proxy`]. Crosses threads; a `Proxy` does not.
-#[derive(Debug, Clone)]
-pub struct Blueprint {
-    /// `[upstream]`
-    pub upstream: config::Upstream,
-    /// `[requests]`
-    pub requests: config::Requests,
-    /// `log.access`
-    pub access: AccessLog,
-    /// `token.wait_timeout`
-    pub wait_timeout: Duration,
-    /// `http` or `https`, of `upstream.base_url`.
-    pub scheme: Scheme,
-    /// Host and port of `upstream.base_url`.
-    pub authority: Authority,
-    /// Where apps reach the proxy.
-    pub listen: SocketAddr,
-    /// Whom to trust.
-    pub tls: ClientConfig,
-    /// Where the tokens come from.
-    pub tokens: Handles,
-    /// Below which paths the Orders credential is used.
-    pub orders_paths: Vec<String>,
-    /// The routes that answer 401 whatever the token, over all workers.
-    pub routes: Routes,
-    /// The requests under way over all workers.
-    pub in_flight: Arc<InFlight>,
-    /// Where to count.
-    pub metrics: Metrics,
-}
-
-/// The ways to the credentials' managers.
-#[derive(Debug, Clone)]
-pub struct Handles {
-    /// Of the API key.
-    pub api: Handle,
-    /// Of the Orders credential, where there is one.
-    pub orders: Option<Handle>,
-}
 
 /// One worker's data path: its own connections to the API, its own view of the tokens.
 #[derive(Debug)]
@@ -292,8 +251,11 @@ impl Proxy {
             return Ok(None);
         }
         let Some((head, pieces)) = again else {
-            // The next request will be better off.
-            cell.report_rejected(rejected);
+            if at_hand.is_none() {
+                // The next request will be better off.
+                cell.report_rejected(rejected);
+                self.routes.strike(route, rejected);
+            }
             return Ok(None);
         };
         let newer = match at_hand {
@@ -308,7 +270,7 @@ impl Proxy {
         let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
         self.metrics.sent_again(accepted);
         if !accepted {
-            self.routes.remember(route);
+            self.routes.strike(route, newer.generation);
         }
         proxy_status::append(
             second.response.headers_mut(),

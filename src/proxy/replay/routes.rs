@@ -11,6 +11,12 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::Instant;
 
+use crate::token::Generation;
+
+/// So many tokens a route must have answered 401 to, one after another: fewer may be revocations that
+/// came close behind each other.
+const STRIKES: u32 = 2;
+
 /// How long a route is remembered.
 const MEMORY: Duration = Duration::from_secs(5 * 60);
 
@@ -28,7 +34,15 @@ pub struct Routes(Arc<Memory>);
 struct Memory {
     // Nearly always there is none: then nobody takes the lock.
     any: AtomicBool,
-    until: Mutex<HashMap<Route, Instant>>,
+    routes: Mutex<HashMap<Route, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    strikes: u32,
+    /// The latest token that it was.
+    latest: Generation,
+    until: Instant,
 }
 
 /// A method and the first segments of a path.
@@ -46,38 +60,45 @@ impl Route {
 }
 
 impl Routes {
-    /// The route has answered 401 to a token just issued.
-    pub(in crate::proxy) fn remember(&self, route: Route) {
+    /// The route has answered 401 to this token, and nothing else was to be had.
+    pub(in crate::proxy) fn strike(&self, route: Route, token: Generation) {
         let now = Instant::now();
-        let mut until = self.lock();
-        until.retain(|_, end| *end > now);
-        if until.len() >= MOST && !until.contains_key(&route) {
-            let oldest = until.iter().min_by_key(|(_, end)| **end).map(|(route, _)| route.clone());
+        let mut routes = self.lock();
+        routes.retain(|_, entry| entry.until > now);
+        if routes.len() >= MOST && !routes.contains_key(&route) {
+            let oldest = routes.iter().min_by_key(|(_, entry)| entry.until).map(|(route, _)| route.clone());
             if let Some(oldest) = oldest {
-                until.remove(&oldest);
+                routes.remove(&oldest);
             }
         }
-        until.insert(route, now + MEMORY);
+        let until = now + MEMORY;
+        let entry = routes.entry(route).or_insert(Entry { strikes: 1, latest: token, until });
+        if token > entry.latest {
+            *entry = Entry { strikes: entry.strikes + 1, latest: token, until };
+        }
         self.0.any.store(true, Ordering::Relaxed);
     }
 
     /// Whether the route answers 401 whatever the token.
     pub(in crate::proxy) fn remembers(&self, route: &Route) -> bool {
         self.0.any.load(Ordering::Relaxed)
-            && self.lock().get(route).is_some_and(|until| *until > Instant::now())
+            && self
+                .lock()
+                .get(route)
+                .is_some_and(|entry| entry.strikes >= STRIKES && entry.until > Instant::now())
     }
 
     /// The route has answered something else.
     pub(in crate::proxy) fn forget(&self, route: &Route) {
         if self.0.any.load(Ordering::Relaxed) {
-            let mut until = self.lock();
-            until.remove(route);
-            self.0.any.store(!until.is_empty(), Ordering::Relaxed);
+            let mut routes = self.lock();
+            routes.remove(route);
+            self.0.any.store(!routes.is_empty(), Ordering::Relaxed);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Route, Instant>> {
-        self.0.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Route, Entry>> {
+        self.0.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,11 +118,37 @@ mod tests {
         assert_ne!(route("/users"), Route::of(&Method::POST, "/users"));
     }
 
+    fn strike_out(routes: &Routes, route: &Route) {
+        for token in generations().take(STRIKES as usize) {
+            routes.strike(route.clone(), token);
+        }
+    }
+
+    fn generations() -> impl Iterator<Item = Generation> {
+        std::iter::successors(Some(Generation::after(None)), |g| Some(Generation::after(Some(*g))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_token_may_be_a_revocation() {
+        let routes = Routes::default();
+        let mut tokens = generations();
+        let first = tokens.next().unwrap();
+        for _ in 0..10 {
+            routes.strike(route("/a"), first);
+        }
+        assert!(!routes.remembers(&route("/a")), "it is the same token each time");
+        routes.forget(&route("/a"));
+        routes.strike(route("/a"), tokens.next().unwrap());
+        assert!(!routes.remembers(&route("/a")));
+        routes.strike(route("/a"), tokens.next().unwrap());
+        assert!(routes.remembers(&route("/a")));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_route_is_forgotten_in_time_or_when_it_answers() {
         let routes = Routes::default();
-        routes.remember(route("/a"));
-        routes.remember(route("/b"));
+        strike_out(&routes, &route("/a"));
+        strike_out(&routes, &route("/b"));
         assert!(routes.remembers(&route("/a")));
         assert!(!routes.remembers(&route("/c")));
         routes.forget(&route("/a"));
@@ -115,7 +162,7 @@ mod tests {
         let routes = Routes::default();
         for number in 0..2 * MOST {
             tokio::time::advance(Duration::from_millis(1)).await;
-            routes.remember(route(&format!("/{number}")));
+            strike_out(&routes, &route(&format!("/{number}")));
         }
         assert_eq!(routes.lock().len(), MOST);
         assert!(!routes.remembers(&route("/0")));
