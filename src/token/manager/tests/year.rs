@@ -299,20 +299,22 @@ fn live_through(seed: u64) {
     });
 }
 
+/// `YEAR_SEED` plays one seed again, `YEARS` says how many years to live.
 #[expect(clippy::disallowed_methods, reason = "it is the developer's, not the program's")]
-fn seed_to_replay() -> Option<u64> {
-    std::env::var("YEAR_SEED").ok()?.parse().ok()
+fn asked_for(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 #[test]
 fn whatever_a_year_brings() {
-    if let Some(seed) = seed_to_replay() {
+    if let Some(seed) = asked_for("YEAR_SEED") {
         return live_through(seed);
     }
+    let seeds = asked_for("YEARS").unwrap_or(SEEDS);
     let threads = std::thread::available_parallelism().unwrap().get() as u64;
     std::thread::scope(|scope| {
         for thread in 0..threads {
-            scope.spawn(move || (thread..SEEDS).step_by(threads as usize).for_each(live_through));
+            scope.spawn(move || (thread..seeds).step_by(threads as usize).for_each(live_through));
         }
     });
 }
