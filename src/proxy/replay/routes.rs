@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::Instant;
 
+use super::super::path::without_api;
 use crate::token::Generation;
 
 /// So many tokens a route must have answered 401 to, one after another: fewer may be revocations that
@@ -23,8 +24,8 @@ const MEMORY: Duration = Duration::from_secs(5 * 60);
 /// As many are remembered: beyond that, the one that would be forgotten first goes.
 const MOST: usize = 256;
 
-/// So many segments of a path make a route: ids usually come behind them.
-const SEGMENTS: usize = 3;
+/// At most so many segments of a path make a route: ids usually come behind them.
+const SEGMENTS: usize = 2;
 
 /// The routes that are remembered, over all workers.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +46,7 @@ struct Entry {
     until: Instant,
 }
 
-/// A method and the first segments of a path.
+/// A method and the first segments of a path, behind the `/api` that every path may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::proxy) struct Route {
     method: Method,
@@ -54,9 +55,17 @@ pub(in crate::proxy) struct Route {
 
 impl Route {
     pub(in crate::proxy) fn of(method: &Method, path: &str) -> Self {
-        let end = path.match_indices('/').nth(SEGMENTS).map_or(path.len(), |(at, _)| at);
-        Self { method: method.clone(), path: path[..end].to_ascii_lowercase() }
+        let path = without_api(path);
+        Self { method: method.clone(), path: path[..end(path)].to_ascii_lowercase() }
     }
+}
+
+/// Where a route ends in a path: before a segment that looks like an id, too.
+fn end(path: &str) -> usize {
+    let segments = path.split('/').skip(1).take(SEGMENTS).enumerate();
+    let names = segments
+        .take_while(|(place, segment)| *place == 0 || !segment.contains(|c: char| c.is_ascii_digit()));
+    names.map(|(_, segment)| 1 + segment.len()).sum()
 }
 
 impl Routes {
@@ -113,8 +122,12 @@ mod tests {
     #[test]
     fn ids_do_not_make_a_route() {
         assert_eq!(route("/users/fetch/1"), route("/users/fetch/1/more"));
-        assert_eq!(route("/api/users/fetch/1").path, "/api/users/fetch");
+        assert_eq!(route("/users/fetch/nobody").path, "/users/fetch");
+        assert_eq!(route("/api/users/fetch/1").path, "/users/fetch");
+        assert_eq!(route("/orders/66f0c2").path, "/orders");
         assert_eq!(route("/users").path, "/users");
+        assert_eq!(route("/").path, "/");
+        assert_eq!(route("*").path, "");
         assert_ne!(route("/users"), Route::of(&Method::POST, "/users"));
     }
 
