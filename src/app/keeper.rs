@@ -7,12 +7,13 @@ use tokio::sync::Notify;
 
 use crate::lifecycle::Readiness;
 use crate::secret::SecretSource;
-use crate::secret::watch::Watch;
+use crate::secret::watch::{Change, Watch};
 use crate::telemetry::metrics::Metrics;
 use crate::token::cell::Handle;
 use crate::token::clock::Clock;
 use crate::token::exchange::{Exchange, Login};
 use crate::token::manager::{Manager, Policy};
+use crate::token::{State, TroubleKind};
 
 /// Keeps one credential's token fresh, for as long as [`Keeper::run`] runs.
 #[derive(Debug)]
@@ -64,8 +65,12 @@ impl Keeper {
         let watching = async {
             let Some(mut watch) = watch else { return pending().await };
             loop {
-                watch.changed().await;
-                handle.key_changed().await;
+                match watch.changed().await {
+                    Change::Another => handle.key_changed().await,
+                    // Nobody needs another token for it, unless the secret was missed meanwhile.
+                    Change::Back if is_refused(&handle.state()) => handle.key_changed().await,
+                    Change::Back => {}
+                }
             }
         };
         tokio::select! {
@@ -73,4 +78,13 @@ impl Keeper {
             () = watching => {}
         }
     }
+}
+
+fn is_refused(state: &State) -> bool {
+    let trouble = match state {
+        State::Initializing => None,
+        State::Available { renewal, .. } => renewal.as_deref(),
+        State::Unavailable(trouble) => Some(&**trouble),
+    };
+    trouble.is_some_and(|trouble| trouble.kind == TroubleKind::Refused)
 }

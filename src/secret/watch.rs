@@ -31,6 +31,15 @@ pub struct Watch {
     _events: Option<RecommendedWatcher>,
 }
 
+/// What has become of a file with a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It holds another secret.
+    Another,
+    /// It could not be used, and holds the same secret again.
+    Back,
+}
+
 impl Watch {
     /// Watches `path`, whose content may be read from now on.
     pub fn new(path: &Path) -> Self {
@@ -46,9 +55,9 @@ impl Watch {
         self.look.clone()
     }
 
-    /// Returns when the file holds another secret. What is none (a file that is being written, or gone)
-    /// is no change: the secret that was read last stays in use.
-    pub async fn changed(&mut self) {
+    /// Returns when the file holds another secret, or its own again. What is none (a file that is being
+    /// written, or gone) is no change: the secret that was read last stays in use.
+    pub async fn changed(&mut self) -> Change {
         loop {
             tokio::select! {
                 () = self.look.notified() => tokio::time::sleep(SETTLE).await,
@@ -56,13 +65,15 @@ impl Watch {
             }
             match Secret::read(&self.path) {
                 Ok(now) if self.seen.as_ref().is_some_and(|seen| seen.expose() == now.expose()) => {
-                    self.unusable = false;
+                    if std::mem::take(&mut self.unusable) {
+                        return Change::Back;
+                    }
                 }
                 Ok(now) => {
                     info!(file = %self.path.display(), "the secret has changed");
                     self.seen = Some(now);
                     self.unusable = false;
-                    return;
+                    return Change::Another;
                 }
                 Err(error) if !self.unusable => {
                     warn!(file = %self.path.display(), %error, "the secret's file cannot be used");
@@ -93,7 +104,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
 
     async fn notices(watch: &mut Watch) -> bool {
-        timeout(LIMIT, watch.changed()).await.is_ok()
+        timeout(LIMIT, watch.changed()).await == Ok(Change::Another)
     }
 
     #[tokio::test]
@@ -137,6 +148,18 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::write(&path, "two").unwrap();
         assert!(notices(&mut watch).await);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_gone_and_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        fs::write(&path, "one").unwrap();
+        let mut watch = Watch::new(&path);
+        fs::remove_file(&path).unwrap();
+        assert!(timeout(4 * SETTLE, watch.changed()).await.is_err(), "gone");
+        fs::write(&path, "one").unwrap();
+        assert_eq!(timeout(LIMIT, watch.changed()).await, Ok(Change::Back));
     }
 
     #[tokio::test(start_paused = true)]
