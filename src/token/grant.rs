@@ -125,6 +125,10 @@ impl Grant {
         let local_ms = unix_ms(times.now);
         let server_ms = timestamp.and_then(|n| whole(&n)).or_else(|| times.date.map(unix_ms));
         let reference_ms = server_ms.unwrap_or(local_ms);
+        if payload.exp.as_ref().and_then(serde_json::Number::as_f64).is_some_and(|exp| exp < 0.0) {
+            // Seconds from now, and before now.
+            return Err(GrantError::Ended);
+        }
         let claimed_ms = match payload.exp.and_then(|exp| whole(&exp)) {
             Some(exp) if exp >= FIRST_UNIX_MILLISECOND => exp,
             Some(exp) if exp >= FIRST_UNIX_SECOND => exp * 1000,
