@@ -40,12 +40,15 @@ impl Manager {
         }
     }
 
-    /// The API answered 401 to this token. If it is still the current one, and its renewal is not
-    /// failing as it is, it is renewed as soon as the floor allows.
+    /// The API answered 401 to this token. If it is still the current one, it is renewed as soon as the
+    /// floor allows; where its renewal is failing as it is, this is a request that waits for a token.
     fn rejected(&mut self, generation: Generation) {
-        let is_current = self.token.as_ref().is_some_and(|token| token.generation == generation);
-        if is_current && self.trouble.is_none() {
-            self.force();
+        if self.token.as_ref().is_none_or(|token| token.generation != generation) {
+            return;
+        }
+        match self.trouble {
+            None => self.force(),
+            Some(_) => self.wanted(),
         }
     }
 

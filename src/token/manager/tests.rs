@@ -299,6 +299,23 @@ async fn a_token_from_an_answer_in_band_is_taken_if_it_lives_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_requests_wait_after_a_401_no_backoff_is_long() {
+    let world = World::new(&[Say::Token(24 * HOUR), Say::Down]);
+    world
+        .play(async {
+            let cell = world.cell();
+            let rejected = cell.current().await.unwrap().generation;
+            for _ in 0..100 {
+                assert!(cell.newer_than(rejected).await.is_none());
+            }
+        })
+        .await;
+    assert!(world.asked() > 30, "{} attempts", world.asked());
+    let waits = world.waits();
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(5)), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_requests_at_once_cost_one_exchange() {
     let world = World::new(&[Say::Hang(Duration::from_secs(1)), Say::Token(HOUR)]);
     let cell = world.cell();
