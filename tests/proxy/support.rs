@@ -7,6 +7,7 @@ pub mod own_answer;
 pub mod pattern;
 pub mod port;
 pub mod secrets;
+pub mod seen;
 pub mod upstream;
 
 use std::time::{Duration, Instant};

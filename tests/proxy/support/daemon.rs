@@ -68,6 +68,12 @@ impl Builder {
         self
     }
 
+    /// Sets a variable that is not the configuration's own.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// With the Orders credential that a sandbox knows unless it is told otherwise.
     pub fn orders(self) -> Self {
         let password = self.directory.path().join("orders_password");

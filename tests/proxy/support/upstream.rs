@@ -37,8 +37,17 @@ impl Upstream {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
+    /// Starts it; its tokens live so long.
+    pub async fn with_tokens_of(lifetime: Duration) -> Self {
+        Self::listening(SocketAddr::from(([127, 0, 0, 1], 0)), lifetime).await
+    }
+
     /// Starts it at an address.
     pub async fn start_at(address: SocketAddr) -> Self {
+        Self::listening(address, Duration::from_secs(3600)).await
+    }
+
+    async fn listening(address: SocketAddr, lifetime: Duration) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let authentications = Arc::new(AtomicUsize::new(0));
@@ -52,7 +61,7 @@ impl Upstream {
                     let Some(mut call) = Call::read(stream, Vec::new()).await else { return };
                     if call.head.starts_with("GET /api/authentication ") {
                         counter.fetch_add(1, Ordering::SeqCst);
-                        call.send(authentication(Duration::from_secs(3600)).as_bytes()).await;
+                        call.send(authentication(lifetime).as_bytes()).await;
                     } else {
                         let _ = sender.send(call);
                     }
