@@ -11,7 +11,7 @@ use sfv::BareItem;
 use crate::support::client::{Answer, Client};
 use crate::support::daemon::{Builder, Daemon, client};
 use crate::support::own_answer::proxy_status;
-use crate::support::seen::{bearer, calls, fault, sent_again, settings};
+use crate::support::seen::{calls, fault, sent_again, settings};
 use crate::support::upstream::Upstream;
 use crate::support::{eventually, within_limit};
 
