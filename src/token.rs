@@ -60,6 +60,11 @@ impl Generation {
         Self(0)
     }
 
+    #[cfg(test)]
+    pub(crate) fn next(self) -> Self {
+        Self::after(Some(self))
+    }
+
     /// Its number, from 1.
     pub fn number(self) -> u64 {
         self.0

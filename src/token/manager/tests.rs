@@ -1,5 +1,6 @@
 //! The manager against a scripted issuer, in virtual time.
 
+mod second_thoughts;
 mod year;
 
 use std::cell::{Cell, RefCell};
@@ -12,6 +13,7 @@ use crate::lifecycle::Readiness;
 use crate::secret::Secret;
 use crate::token::cell::{TokenCell, Unavailable};
 
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What the issuer does when it is asked next; the last entry holds for ever.
@@ -78,10 +80,13 @@ impl Issuer {
 
 impl World {
     fn new(script: &[Say]) -> Self {
+        Self::with(script, Policy { refresh_ratio: 0.5, in_band: false })
+    }
+
+    fn with(script: &[Say], policy: Policy) -> Self {
         let clock = Clock::scripted();
         let readiness = Readiness::default();
         let latch = readiness.latch("credential api", "first");
-        let policy = Policy { refresh_ratio: 0.5, in_band: false };
         let (manager, handle) =
             Manager::new(Credential::Api, policy, clock.clone(), latch, Metrics::new("sandbox"));
         let issuer = Issuer {
