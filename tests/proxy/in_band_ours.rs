@@ -88,12 +88,7 @@ async fn the_app_sees_its_answer_and_nothing_of_the_token() {
     call.last_answer("200 OK", "content-type: application/json\r\nx-request-cost: 7\r\n", &fresh()).await;
     let seen = client.answer().await;
     assert_eq!(seen.status, 200);
-    let rest = "{ \"products\":[],\r\n \t\"n\":1.0}\n";
-    assert_eq!(
-        seen.text().split_whitespace().collect::<String>(),
-        rest.split_whitespace().collect::<String>(),
-        "the rest of the answer, and no auth"
-    );
+    assert_eq!(seen.text(), "{ \"products\":[],\r\n \t\"n\":1.0}\n", "its other bytes, each of them");
     assert_eq!(seen.header("content-length"), [seen.body.len().to_string()]);
     assert_eq!(seen.header("x-request-cost"), ["7"]);
 

@@ -4,7 +4,7 @@ mod crowds;
 mod denied;
 mod hopeless;
 
-use liquid_auth_proxy::sandbox::{FaultKind, Sandbox, Scope};
+use liquid_auth_proxy::sandbox::{Fault, FaultKind, Sandbox, Scope};
 use reqwest::RequestBuilder;
 use sfv::BareItem;
 

@@ -21,7 +21,7 @@ async fn a_thousand_requests_after_a_revocation_cost_one_authentication() {
 async fn a_thousand_requests_under_way_at_a_revocation_cost_one_authentication() {
     let (sandbox, daemon) = start().await;
     let held = FaultKind::Delay(Duration::from_secs(8));
-    let held = liquid_auth_proxy::sandbox::Fault { kind: held, times: Some(REQUESTS as u32) };
+    let held = Fault { kind: held, times: Some(REQUESTS as u32) };
     sandbox.handle().set_fault(Scope::Path(FETCH.into()), Some(held));
     let handle = sandbox.handle();
     let rejected = all_are_answered(&sandbox, &daemon, async || {

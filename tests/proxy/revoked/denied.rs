@@ -4,7 +4,7 @@ use super::*;
 
 /// How often the API saw a request that it answers with 401 once, and what the app got.
 async fn rejected_once(sandbox: &Sandbox, daemon: &Daemon, method: &str, path: &str) -> (usize, u16) {
-    let once = liquid_auth_proxy::sandbox::Fault { kind: FaultKind::Status(401), times: Some(1) };
+    let once = Fault { kind: FaultKind::Status(401), times: Some(1) };
     sandbox.handle().set_fault(Scope::Path(path.into()), Some(once));
     let head = format!("{method} {path} HTTP/1.1\nhost: localhost\ncontent-length: 2");
     let mut client = Client::request(daemon, &head).await;
