@@ -12,7 +12,7 @@ mod scan;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -69,6 +69,10 @@ pub(super) async fn mask(
     }
     if response.status().is_client_error() || response.status().is_server_error() {
         return Ok(Masked { response: refused(response).await, grant: None });
+    }
+    if response.status() == StatusCode::PARTIAL_CONTENT || response.headers().contains_key(CONTENT_RANGE) {
+        // A part may hold a part of a token.
+        return Err(unclear());
     }
     let (mut head, body) = decoded(response).await?.into_parts();
     let times = Times { requested, date: date(&head.headers), now: SystemTime::now() };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 
@@ -86,7 +86,12 @@ impl Watch {
 }
 
 fn events(path: &Path, look: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |_| look.notify_one())?;
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // To look is to open and to close, which are events themselves: only what changes something counts.
+        if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+            look.notify_one();
+        }
+    })?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     watcher.watch(directory.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
     Ok(watcher)
@@ -115,6 +120,21 @@ mod tests {
         let mut watch = Watch::new(&path);
         fs::write(&path, "two").unwrap();
         assert!(notices(&mut watch).await);
+    }
+
+    #[tokio::test]
+    async fn to_look_at_it_is_no_event() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        fs::write(&path, "one").unwrap();
+        let watch = Watch::new(&path);
+        let look = watch.look();
+        // What was written before may still be told.
+        while timeout(2 * SETTLE, look.notified()).await.is_ok() {}
+        for _ in 0..5 {
+            Secret::read(&path).unwrap();
+        }
+        assert!(timeout(4 * SETTLE, look.notified()).await.is_err());
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
+use serde_json::{Number, Value};
 
 use super::clock::Moment;
 use crate::secret::Secret;
@@ -57,7 +57,7 @@ pub enum GrantError {
     /// No body.
     #[error("is empty")]
     Empty,
-    /// No JSON object, or one whose members have other types.
+    /// No JSON object.
     #[error("is not the JSON object that it should be")]
     NotJson,
     /// No token, or an empty one.
@@ -71,65 +71,44 @@ pub enum GrantError {
     Ended,
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    #[serde(default)]
-    data: Option<Payload>,
-    #[serde(default)]
-    auth: Option<Payload>,
-    #[serde(flatten)]
-    bare: Payload,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    /// Unix milliseconds.
-    #[serde(default)]
-    timestamp: Option<serde_json::Number>,
-}
-
-#[derive(Default, Deserialize)]
-struct Payload {
-    #[serde(default, alias = "accessToken")]
-    token: Option<String>,
-    #[serde(default, alias = "expiresIn")]
-    exp: Option<serde_json::Number>,
-}
-
 impl Grant {
     /// Reads an authentication endpoint's answer.
     pub fn from_answer(body: &[u8], times: Times) -> Result<Self, GrantError> {
-        Self::read(body, times, |envelope| match envelope.data {
-            Some(data) if data.token.is_some() => data,
-            _ => envelope.bare,
+        Self::read(body, times, |answer| match answer.get("data") {
+            Some(data) if token(data).is_some() => Some(data),
+            _ => Some(answer),
         })
     }
 
     /// Reads the `auth` beside the data of an answer to a request that asked for a refresh in band.
     pub fn from_in_band(body: &[u8], times: Times) -> Result<Self, GrantError> {
-        Self::read(body, times, |envelope| envelope.auth.unwrap_or_default())
+        Self::read(body, times, |answer| answer.get("auth"))
     }
 
-    fn read(body: &[u8], times: Times, choose: fn(Envelope) -> Payload) -> Result<Self, GrantError> {
+    fn read(body: &[u8], times: Times, choose: fn(&Value) -> Option<&Value>) -> Result<Self, GrantError> {
         if body.trim_ascii().is_empty() {
             return Err(GrantError::Empty);
         }
-        let mut envelope: Envelope = serde_json::from_slice(body).map_err(|_| GrantError::NotJson)?;
-        let timestamp = envelope.metadata.take().and_then(|metadata| metadata.timestamp);
-        let payload = choose(envelope);
-        let token = payload.token.filter(|token| !token.trim().is_empty()).ok_or(GrantError::NoToken)?;
+        // Only what is needed is looked at: any other member may be as it likes.
+        let answer: Value = serde_json::from_slice(body).map_err(|_| GrantError::NotJson)?;
+        if !answer.is_object() {
+            return Err(GrantError::NotJson);
+        }
+        let timestamp = answer.get("metadata").and_then(|metadata| number(metadata.get("timestamp")?));
+        let payload = choose(&answer).ok_or(GrantError::NoToken)?;
+        let token = token(payload).ok_or(GrantError::NoToken)?.to_owned();
+        let exp = payload.get("exp").or_else(|| payload.get("expiresIn")).and_then(number);
         let token = Secret::parse(token).map_err(|_| GrantError::UnusableToken)?;
 
         let local_ms = unix_ms(times.now);
-        let server_ms = timestamp.and_then(|n| whole(&n)).or_else(|| times.date.map(unix_ms));
+        let server_ms =
+            timestamp.and_then(|n| whole(&n)).map(milliseconds).or_else(|| times.date.map(unix_ms));
         let reference_ms = server_ms.unwrap_or(local_ms);
-        if payload.exp.as_ref().and_then(serde_json::Number::as_f64).is_some_and(|exp| exp < 0.0) {
+        if exp.as_ref().and_then(Number::as_f64).is_some_and(|exp| exp < 0.0) {
             // Seconds from now, and before now.
             return Err(GrantError::Ended);
         }
-        let claimed_ms = match payload.exp.and_then(|exp| whole(&exp)) {
+        let claimed_ms = match exp.and_then(|exp| whole(&exp)) {
             Some(exp) if exp >= FIRST_UNIX_MILLISECOND => exp,
             Some(exp) if exp >= FIRST_UNIX_SECOND => exp * 1000,
             Some(exp) => reference_ms + exp * 1000,
@@ -146,8 +125,27 @@ impl Grant {
     }
 }
 
+fn token(payload: &Value) -> Option<&str> {
+    let token = payload.get("token").or_else(|| payload.get("accessToken"))?.as_str()?;
+    (!token.trim().is_empty()).then_some(token)
+}
+
+/// A number, or a text that is one.
+fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => Some(number.clone()),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A point in time in Unix milliseconds, whichever of the two units it came in.
+fn milliseconds(time: u64) -> u64 {
+    if time >= FIRST_UNIX_MILLISECOND { time } else { time * 1000 }
+}
+
 /// A number that is not negative, without its fraction; `None` for what no clock shows.
-fn whole(number: &serde_json::Number) -> Option<u64> {
+fn whole(number: &Number) -> Option<u64> {
     let value = number.as_u64().or_else(|| {
         let value = number.as_f64()?;
         (value >= 0.0 && value < u64::MAX as f64).then_some(value as u64)

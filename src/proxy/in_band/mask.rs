@@ -15,6 +15,12 @@ use serde_json::value::RawValue;
 /// A token of this length or more is no word of the answer's own: each place where it stands is masked.
 const UNMISTAKABLE: usize = 16;
 
+/// The names under which a token may stand in `auth`.
+const TOKENS: [&str; 3] = ["token", "accessToken", "access_token"];
+
+/// What else is on record there, none of it secret.
+const DETAILS: [&str; 6] = ["type", "tokenType", "token_type", "exp", "expiresIn", "expires_in"];
+
 /// What an answer holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -33,12 +39,16 @@ pub(super) fn find(body: &[u8]) -> Found {
     let Ok(Auths(auths)) = serde_json::from_str(text) else { return unless_suspicious(body) };
     let mut places = Vec::new();
     for auth in auths {
+        // An `auth` in any other shape than the one on record may hold a token anywhere.
         let Ok(Tokens(tokens)) = serde_json::from_str(auth) else {
-            match unless_suspicious(auth.as_bytes()) {
-                Found::Nothing => continue,
-                unclear => return unclear,
+            match auth {
+                "null" | "true" | "false" => continue,
+                _ => return Found::Unclear,
             }
         };
+        if has_unknown_texts(auth) {
+            return Found::Unclear;
+        }
         for token in tokens {
             let Some(content) = token.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
                 match token {
@@ -55,6 +65,17 @@ pub(super) fn find(body: &[u8]) -> Found {
     }
     merge(&mut places);
     if places.is_empty() { Found::Nothing } else { Found::Tokens(places) }
+}
+
+/// Whether an `auth` holds texts or values under other names than those on record.
+fn has_unknown_texts(auth: &str) -> bool {
+    let Ok(members) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(auth) else {
+        return true;
+    };
+    members.iter().any(|(name, value)| {
+        let known = TOKENS.contains(&name.as_str()) || DETAILS.contains(&name.as_str());
+        !known && !(value.is_null() || value.is_boolean() || value.is_number())
+    })
 }
 
 /// Whether bytes might be meant as JSON, in whatever encoding.
@@ -159,7 +180,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Auths<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Tokens<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members(&["token", "accessToken", "access_token"])).map(Self)
+        deserializer.deserialize_map(Members(&TOKENS)).map(Self)
     }
 }
 
@@ -258,7 +279,6 @@ mod tests {
             r#"{"auth":null}"#,
             r#"{"auth":{"token":null}}"#,
             r#"{"auth":{"token":""}}"#,
-            r#"{"auth":"none"}"#,
             r#"{"data":{"token":"of another kind"}}"#,
             "<html><h1>503 Service Unavailable</h1></html>",
             "",
@@ -278,6 +298,12 @@ mod tests {
             r#"{"auth":{"token":{"value":"secret"}}}"#,
             r#"{"auth":["token","secret"]}"#,
             r#"{"auth":"token=secret"}"#,
+            r#"{"auth":"eyJhbGciOi"}"#,
+            r#"{"auth":["eyJhbGciOi"]}"#,
+            r#"{"auth":{"data":{"token":"secret"}}}"#,
+            r#"{"auth":{"jwt":"secret"}}"#,
+            r#"{"auth":{"Token":"secret"}}"#,
+            r#"{"auth":{"token":"secret","refreshToken":"another"}}"#,
             "token: secret",
             "{\u{0}",
         ] {

@@ -3,7 +3,7 @@
 //! A false alarm costs that the answer is read whole; a request that is missed would leak a token. So
 //! the ways to write the member's name count: plainly, with escapes, in an encoding that does not show it.
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, request};
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
@@ -11,11 +11,14 @@ use percent_encoding::percent_decode_str;
 /// The member's name, as nearly everyone writes it.
 const NAME: &[u8] = b"\"refresh\"";
 
-/// JSON's escape of any ASCII letter begins with this (RFC 8259, section 7).
+/// JSON's escapes of the name's letters begin with this, followed by a 6 or a 7 (RFC 8259, section 7).
 const ESCAPE: &[u8] = b"\\u00";
 
 /// The name in a form or a query, where it stands without quotes.
 const FIELD: &[u8] = b"refresh";
+
+/// How the one charset that shows the name is written.
+const UTF8: [&[u8]; 4] = [b"charset=utf-8", b"charset=\"utf-8\"", b"charset=us-ascii", b"charset=utf8"];
 
 /// The bytes that a match may reach back into: one less than the longest of them.
 const KEPT: usize = NAME.len() - 1;
@@ -50,8 +53,10 @@ impl Scan {
             memmem::find(&decoded, FIELD).is_some()
         });
         let coded = head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        // Of several types, servers may take any.
+        let types = head.headers.get_all(CONTENT_TYPE).iter().count() > 1 || names_content(&head.headers);
         Self {
-            found: query || coded || has_other_charset(&head.headers),
+            found: query || coded || types || has_other_charset(&head.headers),
             notation: Notation::of(&head.headers),
             tail: [0; KEPT],
             kept: 0,
@@ -118,20 +123,31 @@ impl Notation {
     fn may_ask(self, bytes: &[u8]) -> bool {
         let named = memmem::find(bytes, NAME).is_some();
         // A NUL byte is in no JSON text in UTF-8, but in every one in UTF-16 or UTF-32.
-        let hidden = || memmem::find(bytes, ESCAPE).is_some() || memchr::memchr(0, bytes).is_some();
+        let escaped = || {
+            memmem::find_iter(bytes, ESCAPE)
+                .any(|at| matches!(bytes.get(at + ESCAPE.len()), Some(b'6' | b'7')))
+        };
+        let hidden = || escaped() || memchr::memchr(0, bytes).is_some();
         let field = || memmem::find(bytes, FIELD).is_some() || memchr::memchr(b'%', bytes).is_some();
         match self {
             Self::Json => named || hidden(),
             Self::Form => named || hidden() || field(),
-            Self::Other => named,
+            Self::Other => named || escaped(),
         }
     }
+}
+
+/// Whether `Connection` takes a header away that says how the body is to be read.
+fn names_content(headers: &HeaderMap) -> bool {
+    let names = headers.get_all(CONNECTION).iter().map(|value| value.as_bytes().to_ascii_lowercase());
+    names.into_iter().any(|names| memmem::find(&names, b"content-").is_some())
 }
 
 fn has_other_charset(headers: &HeaderMap) -> bool {
     let Some(content_type) = headers.get(CONTENT_TYPE) else { return false };
     let lower = content_type.as_bytes().to_ascii_lowercase();
-    memmem::find(&lower, b"charset").is_some() && memmem::find(&lower, b"utf-8").is_none()
+    let charsets = memmem::find_iter(&lower, b"charset").count();
+    charsets > 1 || charsets == 1 && !UTF8.iter().any(|utf8| memmem::find(&lower, utf8).is_some())
 }
 
 #[cfg(test)]
@@ -193,15 +209,28 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_escape_in_texts_raises_no_alarm() {
+        assert!(!asks(&[br#"{"search":"Jack Daniel\u0027s \u003c caf\u00e9"}"#]));
+    }
+
+    #[test]
+    fn two_types_are_read_as_the_one_that_shows() {
+        let both = [("content-type", "application/octet-stream"), ("content-type", "application/json")];
+        assert!(scan(&both, "/").found());
+        assert!(scan(&[("content-type", "application/json"), ("connection", "Content-Type")], "/").found());
+        assert!(scan(&[("content-type", "application/json; charset=utf-7; x=utf-8")], "/").found());
+    }
+
+    #[test]
     fn bytes_that_are_no_text_raise_no_alarm() {
         let mut image = scan(&[("content-type", "image/png")], "/");
-        assert!(!image.feed(b"\x89PNG\0\0\\u00"));
+        assert!(!image.feed(b"\x89PNG\0\0\\u00e9"));
         assert!(image.feed(b"{\"refresh\":true}"), "unless they are");
     }
 
     proptest! {
         #[test]
-        fn cuts_make_no_difference(body in "[refsh\\\\u0\"]{0,60}", cuts in prop::collection::vec(0usize..60, 0..6)) {
+        fn cuts_make_no_difference(body in "[refsh\\\\u067\"]{0,60}", cuts in prop::collection::vec(0usize..60, 0..6)) {
             let body = body.as_bytes();
             let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
             cuts.extend([0, body.len()]);

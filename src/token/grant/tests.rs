@@ -101,6 +101,22 @@ fn a_refresh_in_band_is_read_from_auth() {
 }
 
 #[test]
+fn members_that_do_not_matter_may_be_as_they_like() {
+    for body in [
+        r#"{"metadata":7,"data":{"token":"t","exp":600,"extra":[1]},"token":1}"#,
+        r#"{"metadata":{"timestamp":"2024-11-14"},"data":{"token":"t","exp":"600"}}"#,
+        r#"{"data":[],"token":"t","exp":600}"#,
+        r#"{"token":"t","accessToken":"t","exp":600,"expiresIn":600}"#,
+        r#"{"metadata":{"timestamp":1731590739},"token":"t","exp":1731591339955}"#,
+    ] {
+        assert_eq!(lifetime(body), 600, "{body}");
+    }
+    let body = r#"{"data":{"exp":"12/27","token":{}},"auth":{"token":"fresh","exp":600}}"#;
+    let grant = Grant::from_in_band(body.as_bytes(), times(None, at(LOCAL))).unwrap();
+    assert_eq!(grant.token.expose(), "fresh");
+}
+
+#[test]
 fn what_is_no_answer() {
     for (body, expected) in [
         ("", GrantError::Empty),
@@ -109,7 +125,7 @@ fn what_is_no_answer() {
         (r#"{"data":{"token":"t","#, GrantError::NotJson),
         ("[]", GrantError::NotJson),
         ("null", GrantError::NotJson),
-        (r#"{"data":{"token":7}}"#, GrantError::NotJson),
+        (r#"{"data":{"token":7}}"#, GrantError::NoToken),
         ("{}", GrantError::NoToken),
         (r#"{"data":{"token":""}}"#, GrantError::NoToken),
         (r#"{"data":null}"#, GrantError::NoToken),
