@@ -68,7 +68,7 @@ impl Keeper {
                 match watch.changed().await {
                     Change::Another => handle.key_changed().await,
                     // Nobody needs another token for it, unless the secret was missed meanwhile.
-                    Change::Back if is_refused(&handle.state()) => handle.key_changed().await,
+                    Change::Back if is_missed(&handle.state()) => handle.key_changed().await,
                     Change::Back => {}
                 }
             }
@@ -80,11 +80,12 @@ impl Keeper {
     }
 }
 
-fn is_refused(state: &State) -> bool {
+/// Whether its renewal fails for a reason that the file may be.
+fn is_missed(state: &State) -> bool {
     let trouble = match state {
         State::Initializing => None,
         State::Available { renewal, .. } => renewal.as_deref(),
         State::Unavailable(trouble) => Some(&**trouble),
     };
-    trouble.is_some_and(|trouble| trouble.kind == TroubleKind::Refused)
+    trouble.is_some_and(|trouble| trouble.kind != TroubleKind::RateLimited)
 }

@@ -105,12 +105,14 @@ impl TokenCell {
         loop {
             // Said again each time: a channel that was full then may not be now.
             self.report_rejected(rejected);
-            let renewal = trouble(&receiver.borrow().state).map(|trouble| trouble.kind);
+            let renewal = trouble(&receiver.borrow().state)
+                .map(|trouble| (trouble.kind, trouble.retry_at.remaining(self.now())));
             match renewal {
-                Some(TroubleKind::Refused | TroubleKind::RateLimited) => return None,
+                Some((TroubleKind::Refused, _)) => return None,
+                Some((TroubleKind::RateLimited, left)) if left > self.wait_timeout => return None,
                 // It has been asked, and gave the same token again.
                 None if receiver.borrow().exchanges > exchanges => return None,
-                Some(TroubleKind::Failing) | None => {}
+                Some(_) | None => {}
             }
             timeout_at(deadline, receiver.changed()).await.ok()?.ok()?;
             receiver.mark_unchanged();
@@ -155,9 +157,10 @@ impl TokenCell {
 
     async fn wait(&self) -> Result<Current, Unavailable> {
         let mut receiver = self.handle.view.clone();
-        self.handle.nudge(Nudge::Wanted);
         let deadline = Instant::now() + self.wait_timeout;
         loop {
+            // Said again after each attempt that brought nothing.
+            self.handle.nudge(Nudge::Wanted);
             if let Some(hopeless) = self.hopeless(&receiver.borrow_and_update().state) {
                 return Err(hopeless);
             }

@@ -176,7 +176,14 @@ impl Login {
     }
 
     fn unreadable(&self, error: &SecretError) -> ExchangeError {
-        ExchangeError::Refused { message: format!("the {self} cannot be used: it {error}") }
+        let message = format!("the {self} cannot be used: it {error}");
+        match error {
+            // The system's trouble passes; that of a file's content does not.
+            SecretError::Unreadable { .. } => ExchangeError::transient(message),
+            SecretError::Empty | SecretError::TooLong | SecretError::NotVisibleAscii => {
+                ExchangeError::Refused { message }
+            }
+        }
     }
 }
 

@@ -58,9 +58,14 @@ pub struct Manager {
     not_before: Deadline,
     /// Whether the next attempt is forced, and so counts against that floor.
     forced: bool,
+    /// Whether the next attempt is to try another key.
+    tries_key: bool,
     /// Whether the data path is asked to get the next token in band.
     asks_in_band: bool,
+    /// How soon, by chance, an attempt follows this failure when a request waits: drawn once for each.
+    eagerness: f64,
     /// What came during an exchange and must be looked at after it.
+    wanted: bool,
     rejected: Option<Generation>,
     key_changed: bool,
     refreshes: Vec<oneshot::Sender<Refreshed>>,
@@ -97,7 +102,10 @@ impl Manager {
             due,
             not_before: due,
             forced: false,
+            tries_key: false,
             asks_in_band: false,
+            eagerness: 0.0,
+            wanted: false,
             rejected: None,
             key_changed: false,
             refreshes: Vec::new(),
@@ -115,6 +123,7 @@ impl Manager {
             self.wait_until_due().await;
             debug!(credential = self.credential.as_str(), forced = self.forced, "asking for a token");
             self.attempts.note(self.clock.now(), std::mem::take(&mut self.forced));
+            self.tries_key = false;
             let outcome = self.attend_during(exchange()).await;
             self.exchanges += 1;
             match &outcome {
@@ -163,8 +172,8 @@ impl Manager {
                 outcome = &mut exchange => return outcome,
                 () = tokio::time::sleep(left) => {}
                 Some(nudge) = self.nudges.recv() => match nudge {
-                    Nudge::Wanted => {}
-                    Nudge::Rejected(generation) => self.rejected = Some(generation),
+                    Nudge::Wanted => self.wanted = true,
+                    Nudge::Rejected(generation) => self.rejected = self.rejected.max(Some(generation)),
                     Nudge::KeyChanged => self.key_changed = true,
                     Nudge::Offer(grant) => self.consider(&grant),
                     // It is what they asked for.
@@ -216,16 +225,19 @@ impl Manager {
         let (kind, wait, asked) = match error {
             ExchangeError::Refused { .. } => (TroubleKind::Refused, schedule::REFUSED, Duration::ZERO),
             ExchangeError::RateLimited { retry_after } => {
-                // Everyone else was told the same time: a little later is kinder.
-                (TroubleKind::RateLimited, *retry_after + backoff, *retry_after)
+                let later = schedule::after_others(fastrand::f64());
+                (TroubleKind::RateLimited, *retry_after + later, *retry_after)
             }
             ExchangeError::Transient { retry_after, .. } => {
-                let asked = retry_after.unwrap_or_default();
+                // A page of maintenance may ask for an hour: tokens are asked for again sooner.
+                let asked = retry_after.unwrap_or_default().min(schedule::BACKOFF_MAX);
                 (TroubleKind::Failing, backoff.max(asked), asked)
             }
         };
         self.due = now.after(wait);
         self.not_before = now.after(asked);
+        self.attempts.failed(now);
+        self.eagerness = fastrand::f64();
         self.forced = false;
         let trouble = Trouble { kind, message: error.to_string(), attempts, retry_at: self.due };
         self.report_trouble(&trouble, wait);

@@ -80,6 +80,11 @@ pub fn backoff(attempt: u32, life: Option<(Duration, Duration)>, chance: f64) ->
     bound.mul_f64(chance).max(FLOOR_ALWAYS)
 }
 
+/// How much later than the API asked for the next attempt comes: everyone else was told the same time.
+pub fn after_others(chance: f64) -> Duration {
+    Duration::from_secs(2).mul_f64(chance)
+}
+
 /// How long the next attempt has to wait when a request needs a token and the latest one failed
 /// `age` ago.
 pub fn wanted_wait(age: Duration, chance: f64) -> Duration {

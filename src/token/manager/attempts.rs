@@ -10,6 +10,7 @@ use super::super::schedule;
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     latest: Option<Moment>,
+    failure: Option<Moment>,
     /// Newest first, no more than count.
     forced: VecDeque<Moment>,
 }
@@ -24,9 +25,14 @@ impl Attempts {
         }
     }
 
-    /// How long ago the latest one was.
+    /// The latest attempt has failed.
+    pub(super) fn failed(&mut self, now: Moment) {
+        self.failure = Some(now);
+    }
+
+    /// How long ago the latest failure was.
     pub(super) fn age(&self, now: Moment) -> Duration {
-        self.latest.map_or(Duration::MAX, |latest| now.since(latest))
+        self.failure.map_or(Duration::MAX, |failure| now.since(failure))
     }
 
     /// How long any attempt has to wait.

@@ -21,6 +21,9 @@ impl Manager {
 
     /// What could not be acted on while an exchange was under way.
     pub(super) fn catch_up(&mut self) {
+        if std::mem::take(&mut self.wanted) {
+            self.wanted();
+        }
         if let Some(generation) = self.rejected.take() {
             self.rejected(generation);
         }
@@ -33,7 +36,7 @@ impl Manager {
     /// for holds all the same.
     fn wanted(&mut self) {
         let now = self.clock.now();
-        let wait = schedule::wanted_wait(self.attempts.age(now), fastrand::f64());
+        let wait = schedule::wanted_wait(self.attempts.age(now), self.eagerness);
         let failing = self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Failing);
         if failing && wait < self.due.remaining(now) {
             self.due = now.after(wait);
@@ -55,6 +58,7 @@ impl Manager {
     /// A new key may mend everything but a rate limit.
     fn key_changed(&mut self) {
         if self.trouble.as_ref().is_none_or(|trouble| trouble.kind != TroubleKind::RateLimited) {
+            self.tries_key = true;
             self.force();
         }
     }
@@ -83,9 +87,10 @@ impl Manager {
         let wait = self.attempts.forced_wait(now);
         if wait < self.due.remaining(now) || self.due.has_come(now) {
             self.due = now.after(wait);
-            self.forced = true;
-            self.asks_in_band = false;
         }
+        // It is not left to the data path, even where it was to come as soon.
+        self.forced = true;
+        self.asks_in_band = false;
     }
 
     /// A token from the API's answer to an app's request: taken when it outlives the current one.
@@ -95,7 +100,14 @@ impl Manager {
         let current = self.token.as_ref().map_or(Duration::ZERO, |token| token.end.remaining(now));
         if offered > current && !self.token.as_ref().is_some_and(|token| token.is_of(grant)) {
             self.metrics.authentication(self.credential.as_str(), "in_band");
+            // A token that came otherwise says nothing of the key: what is planned for that stays.
+            let refused = self.trouble.clone().filter(|trouble| trouble.kind == TroubleKind::Refused);
+            let planned = (self.tries_key || refused.is_some()).then_some((self.due, self.forced));
             self.accept(grant);
+            self.trouble = refused;
+            if let Some((due, forced)) = planned {
+                (self.due, self.forced) = (due, forced);
+            }
             self.publish();
         }
     }

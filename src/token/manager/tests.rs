@@ -203,8 +203,8 @@ async fn a_429_is_left_alone_for_as_long_as_it_asks() {
             let asked_at = Instant::now();
             let Err(Unavailable::RateLimited(left)) = cell.current().await else { panic!() };
             assert_eq!(asked_at.elapsed(), Duration::ZERO, "waiting is no use");
-            assert!(left > Duration::from_secs(88) && left < Duration::from_secs(91), "{left:?}");
-            pass(Duration::from_secs(95)).await;
+            assert!(left > Duration::from_secs(88) && left < Duration::from_secs(100), "{left:?}");
+            pass(Duration::from_secs(105)).await;
             assert!(world.ready());
         })
         .await;

@@ -82,7 +82,7 @@ async fn a_key_that_is_gone_for_a_while() {
     let missed = async || {
         client().post(&refresh).send().await.unwrap();
         let trouble = credential(&daemon, "api").await["trouble"].clone();
-        (trouble["kind"] == "refused").then_some(trouble)
+        (trouble["kind"] == "failing").then_some(trouble)
     };
     let trouble = eventually("it is missed", missed).await;
     assert!(trouble["message"].as_str().unwrap().contains("cannot read"), "{trouble}");
