@@ -174,7 +174,6 @@ impl Proxy {
         cell: &TokenCell,
         token: &Current,
     ) -> Result<Response<Body>, Refusal> {
-        let route = Route::of(&head.method, path.as_written());
         let repeatable = self.replay.allows(&head, path);
         let suits = repeatable && in_band::suits(&head, self.replay.buffer());
         let claim = if suits { cell.claim_in_band(token) } else { None };
@@ -191,11 +190,12 @@ impl Proxy {
         let mut sent = self.send(head, upload, cell, token).await?;
         if sent.response.status() == StatusCode::UNAUTHORIZED {
             let again = again.zip(sent.progress.take_kept());
+            let route = Route::of(&sent.method, path.as_written());
             if let Some(second) = self.once_more(again, route, cell, token.generation).await? {
                 sent = second;
             }
         } else {
-            self.routes.forget(&route);
+            self.routes.forget(&sent.method, path.as_written());
         }
         self.answer(sent, asked, cell).await
     }

@@ -97,11 +97,12 @@ impl Routes {
                 .is_some_and(|entry| entry.strikes >= STRIKES && entry.until > Instant::now())
     }
 
-    /// The route has answered something else.
-    pub(in crate::proxy) fn forget(&self, route: &Route) {
+    /// The route of a request has answered something else. Every answer comes by here: nearly always
+    /// no route is remembered, and then none is made up for it.
+    pub(in crate::proxy) fn forget(&self, method: &Method, path: &str) {
         if self.0.any.load(Ordering::Relaxed) {
             let mut routes = self.lock();
-            routes.remove(route);
+            routes.remove(&Route::of(method, path));
             self.0.any.store(!routes.is_empty(), Ordering::Relaxed);
         }
     }
@@ -150,7 +151,7 @@ mod tests {
             routes.strike(route("/a"), first);
         }
         assert!(!routes.remembers(&route("/a")), "it is the same token each time");
-        routes.forget(&route("/a"));
+        routes.forget(&Method::GET, "/a");
         routes.strike(route("/a"), tokens.next().unwrap());
         assert!(!routes.remembers(&route("/a")));
         routes.strike(route("/a"), tokens.next().unwrap());
@@ -164,7 +165,7 @@ mod tests {
         strike_out(&routes, &route("/b"));
         assert!(routes.remembers(&route("/a")));
         assert!(!routes.remembers(&route("/c")));
-        routes.forget(&route("/a"));
+        routes.forget(&Method::GET, "/a");
         assert!(!routes.remembers(&route("/a")));
         tokio::time::advance(MEMORY).await;
         assert!(!routes.remembers(&route("/b")));
