@@ -159,16 +159,14 @@ impl http_body::Body for Upload {
             this.progress.kept().give_up();
             return Poll::Ready(Some(Ok(frame)));
         };
-        {
-            let Some(left) = this.left.checked_sub(data.len() as u64) else {
-                this.progress.too_large.store(true, Ordering::Relaxed);
-                return Poll::Ready(Some(Err(UploadError::TooLarge)));
-            };
-            this.left = left;
-            this.progress.kept().keep(data);
-            if this.scan.feed(data) {
-                this.progress.asks_refresh.store(true, Ordering::Relaxed);
-            }
+        let Some(left) = this.left.checked_sub(data.len() as u64) else {
+            this.progress.too_large.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(UploadError::TooLarge)));
+        };
+        this.left = left;
+        this.progress.kept().keep(data);
+        if this.scan.feed(data) {
+            this.progress.asks_refresh.store(true, Ordering::Relaxed);
         }
         if this.source.is_end_stream() {
             this.progress.ended.store(true, Ordering::Relaxed);

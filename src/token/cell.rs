@@ -115,7 +115,6 @@ impl TokenCell {
                 Some(_) | None => {}
             }
             timeout_at(deadline, receiver.changed()).await.ok()?.ok()?;
-            receiver.mark_unchanged();
             if let Some(newer) = newer() {
                 return Some(newer);
             }

@@ -21,6 +21,9 @@ const TOKENS: [&str; 3] = ["token", "accessToken", "access_token"];
 /// What else is on record there, none of it secret.
 const DETAILS: [&str; 6] = ["type", "tokenType", "token_type", "exp", "expiresIn", "expires_in"];
 
+/// A name or a date is no longer than this; any token is.
+const LONGEST_DETAIL: usize = 32;
+
 /// What an answer holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -67,14 +70,20 @@ pub(super) fn find(body: &[u8]) -> Found {
     if places.is_empty() { Found::Nothing } else { Found::Tokens(places) }
 }
 
-/// Whether an `auth` holds texts or values under other names than those on record.
+/// Whether an `auth` holds more than its shape on record has: a text under another name, or anything but
+/// a short text or a number as a detail.
 fn has_unknown_texts(auth: &str) -> bool {
     let Ok(members) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(auth) else {
         return true;
     };
     members.iter().any(|(name, value)| {
-        let known = TOKENS.contains(&name.as_str()) || DETAILS.contains(&name.as_str());
-        !(known || value.is_null() || value.is_boolean() || value.is_number())
+        let is_detail = DETAILS.contains(&name.as_str());
+        match value {
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => false,
+            serde_json::Value::String(text) if is_detail => text.len() > LONGEST_DETAIL,
+            // Each of these is looked at by itself.
+            _ => !TOKENS.contains(&name.as_str()),
+        }
     })
 }
 
@@ -302,6 +311,8 @@ mod tests {
             r#"{"auth":["eyJhbGciOi"]}"#,
             r#"{"auth":{"data":{"token":"secret"}}}"#,
             r#"{"auth":{"jwt":"secret"}}"#,
+            r#"{"auth":{"type":{"token":"secret"},"token":"another"}}"#,
+            r#"{"auth":{"type":"0123456789012345678901234567890123456789","token":"another"}}"#,
             r#"{"auth":{"Token":"secret"}}"#,
             r#"{"auth":{"token":"secret","refreshToken":"another"}}"#,
             "token: secret",
