@@ -134,9 +134,9 @@ impl Manager {
                 }
                 Err(error) => self.fail(error),
             }
-            self.publish();
             self.answer_refreshes(&outcome);
             self.catch_up();
+            self.publish();
         }
     }
 

@@ -1,11 +1,12 @@
 //! What others may ask of a manager: sooner than planned, but never against the floors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::super::cell::{Nudge, Refreshed};
-use super::super::{Generation, Grant, TroubleKind, schedule};
+use super::super::{Generation, Grant, Trouble, TroubleKind, schedule};
 use super::Manager;
 
 impl Manager {
@@ -91,6 +92,19 @@ impl Manager {
         // It is not left to the data path, even where it was to come as soon.
         self.forced = true;
         self.asks_in_band = false;
+        self.give_another_chance();
+    }
+
+    /// A key that was refused is about to be tried again, or another in its place: that is worth waiting for.
+    fn give_another_chance(&mut self) {
+        let Some(refused) = self.trouble.as_ref().filter(|trouble| trouble.kind == TroubleKind::Refused)
+        else {
+            return;
+        };
+        let message = format!("{}; it is being tried again", refused.message);
+        let (kind, attempts, retry_at) = (TroubleKind::Failing, refused.attempts, self.due);
+        self.trouble = Some(Arc::new(Trouble { kind, message, attempts, retry_at }));
+        self.publish();
     }
 
     /// A token from the API's answer to an app's request: taken when it outlives the current one.
@@ -100,9 +114,11 @@ impl Manager {
         let current = self.token.as_ref().map_or(Duration::ZERO, |token| token.end.remaining(now));
         if offered > current && !self.token.as_ref().is_some_and(|token| token.is_of(grant)) {
             self.metrics.authentication(self.credential.as_str(), "in_band");
-            // A token that came otherwise says nothing of the key: what is planned for that stays.
+            // A token that came otherwise says nothing of the key, and is not what an operator asked for:
+            // what is planned for that stays.
             let refused = self.trouble.clone().filter(|trouble| trouble.kind == TroubleKind::Refused);
-            let planned = (self.tries_key || refused.is_some()).then_some((self.due, self.forced));
+            let stays = self.tries_key || refused.is_some() || !self.refreshes.is_empty();
+            let planned = stays.then_some((self.due, self.forced));
             self.accept(grant);
             self.trouble = refused;
             if let Some((due, forced)) = planned {

@@ -25,6 +25,9 @@ enum Say {
     Limited(Duration),
     Refuse,
     Hang(Duration),
+    /// A token that takes a while, and how long it lives.
+    Late(Duration, Duration),
+    RefuseLate(Duration),
 }
 
 struct World {
@@ -50,20 +53,31 @@ impl Issuer {
             if script.len() > 1 { script.pop_front() } else { script.front().copied() }
         };
         let transient = || ExchangeError::Transient { message: "down".into(), retry_after: None };
+        let refused = || ExchangeError::Refused { message: "refused".into() };
         match say.unwrap_or(Say::Down) {
-            Say::Token(lifetime) => {
-                self.issued.set(self.issued.get() + 1);
-                Ok(self.grant(self.issued.get(), lifetime))
+            Say::Token(lifetime) => Ok(self.next(lifetime)),
+            Say::Late(time, lifetime) => {
+                tokio::time::sleep(time).await;
+                Ok(self.next(lifetime))
             }
             Say::Same(lifetime) => Ok(self.grant(1, lifetime)),
             Say::Down => Err(transient()),
             Say::Limited(retry_after) => Err(ExchangeError::RateLimited { retry_after }),
-            Say::Refuse => Err(ExchangeError::Refused { message: "refused".into() }),
+            Say::Refuse => Err(refused()),
+            Say::RefuseLate(time) => {
+                tokio::time::sleep(time).await;
+                Err(refused())
+            }
             Say::Hang(time) => {
                 tokio::time::sleep(time).await;
                 Err(transient())
             }
         }
+    }
+
+    fn next(&self, lifetime: Duration) -> Grant {
+        self.issued.set(self.issued.get() + 1);
+        self.grant(self.issued.get(), lifetime)
     }
 
     fn grant(&self, number: u32, lifetime: Duration) -> Grant {

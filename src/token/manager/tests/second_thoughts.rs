@@ -186,3 +186,59 @@ async fn a_token_that_ended_on_its_way_is_a_failure() {
     assert!(world.asked() < 60, "{} attempts", world.asked());
     assert!(!world.ready());
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_another_key_is_tried_requests_wait_for_it() {
+    let world = World::new(&[Say::Refuse, Say::Late(Duration::from_secs(2), HOUR)]);
+    let cell = world.cell();
+    world
+        .play(async {
+            pass(Duration::from_secs(5)).await;
+            assert!(matches!(cell.current().await, Err(Unavailable::Refused(_))));
+            world.handle.key_changed().await;
+            tokio::task::yield_now().await;
+            let asked_at = Instant::now();
+            assert_eq!(used(&cell).await, "Bearer token-1");
+            assert_eq!(asked_at.elapsed(), Duration::from_secs(2));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_changes_while_the_old_one_is_refused_is_tried_for_those_who_wait() {
+    let world = World::new(&[Say::Refuse, Say::RefuseLate(Duration::from_secs(2)), Say::Token(HOUR)]);
+    let cell = world.cell();
+    world
+        .play(async {
+            pass(Duration::from_secs(5)).await;
+            world.handle.key_changed().await;
+            tokio::task::yield_now().await;
+            let (token, ()) = tokio::join!(used(&cell), world.handle.key_changed());
+            assert_eq!(token, "Bearer token-1");
+        })
+        .await;
+    assert_eq!(world.asked(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_hears_what_came_of_it_though_a_token_came_otherwise() {
+    let world = World::new(&[Say::Refuse, Say::Token(HOUR)]);
+    let cell = world.cell();
+    world
+        .play(async {
+            pass(Duration::from_millis(900)).await;
+            let offered = async {
+                tokio::task::yield_now().await;
+                cell.offer(world.issuer.grant(77, HOUR / 2));
+            };
+            let (refreshed, ()) = tokio::join!(world.handle.refresh(), offered);
+            assert!(matches!(refreshed, Some(Refreshed::NotBefore(_))), "{refreshed:?}");
+            pass(Duration::from_secs(1)).await;
+            let (refreshed, ()) = tokio::join!(world.handle.refresh(), async {
+                cell.offer(world.issuer.grant(78, HOUR / 2));
+            });
+            assert!(matches!(refreshed, Some(Refreshed::Renewed { .. })), "{refreshed:?}");
+        })
+        .await;
+    assert_eq!(world.asked(), 2);
+}
