@@ -24,7 +24,7 @@ use crate::config::{Config, Environment, Shutdown};
 use crate::lifecycle::{self, Caught, Readiness};
 use crate::listener::{BindError, Listener};
 use crate::proxy::record::InFlight;
-use crate::proxy::{Blueprint, Handles, Routes};
+use crate::proxy::{Blueprint, Handles, Routes, SearchMemory};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{self, TlsError};
 use crate::token::clock::Clock;
@@ -193,6 +193,7 @@ impl App {
             },
             orders_paths: config.credentials.orders_paths,
             routes: Routes::default(),
+            search_memory: SearchMemory::default(),
             in_flight: InFlight::new(config.requests.max_in_flight),
             metrics: metrics.clone(),
         };

@@ -21,18 +21,16 @@ mod observe;
 mod path;
 mod proxy_status;
 mod replay;
+mod second_try;
 mod upload;
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use axum::Router;
-use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http::{Method, Request, Response, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tower::{Service, service_fn};
@@ -41,18 +39,19 @@ use self::body::Body;
 use self::client_body::ClientBody;
 use self::error::Refusal;
 use self::forward::Upstream;
-use self::in_band::{Asked, Masked, Scan};
+use self::in_band::{Asked, Masked, Question, Scan};
 use self::inject::Credentials;
 use self::path::{Authentication, OrdersPaths, Readings};
 use self::record::{InFlight, Own, Record};
-use self::replay::{Kept, Replay, Route};
+use self::replay::{Kept, Replay};
 use self::upload::{Progress, Upload};
 use crate::config::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::token::cell::{Current, TokenCell};
-use crate::token::{Credential, Generation, Moment};
+use crate::token::{Credential, Moment};
 
 pub use self::blueprint::{Blueprint, Handles};
+pub use self::in_band::SearchMemory;
 pub use self::local_auth::PLACEHOLDER;
 pub use self::replay::Routes;
 
@@ -66,6 +65,7 @@ pub struct Proxy {
     send_api_key: bool,
     replay: Replay,
     routes: Routes,
+    search_memory: SearchMemory,
     local: Router,
     listen: SocketAddr,
     max_body: u64,
@@ -94,6 +94,7 @@ impl Proxy {
             send_api_key: upstream.send_api_key,
             replay: Replay::new(requests.replay_buffer, requests.replay_deny),
             routes: blueprint.routes,
+            search_memory: blueprint.search_memory,
             local: local_auth::router(),
             listen: blueprint.listen,
             max_body: requests.max_body,
@@ -168,7 +169,7 @@ impl Proxy {
 
     async fn forward(
         &self,
-        mut head: request::Parts,
+        head: request::Parts,
         body: ClientBody,
         path: &Readings<'_>,
         cell: &TokenCell,
@@ -176,45 +177,17 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         let repeatable = self.replay.allows(&head, path);
         let suits = repeatable && in_band::suits(&head, self.replay.buffer());
-        let claim = if suits { cell.claim_in_band(token) } else { None };
+        if let Some(claim) = suits.then(|| cell.claim_in_band(token)).flatten() {
+            return self.forward_asking(head, body, path, cell, token, claim).await;
+        }
         let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
         let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
-
-        let scan = Scan::of(&head);
-        let (upload, asked) = match &claim {
-            Some(_) => self.asking(&mut head, body, scan, kept).await?,
-            None => (Upload::streamed(body, self.max_body, scan, kept), Asked::ByApp),
-        };
+        let upload = Upload::streamed(body, self.max_body, Scan::of(&head), kept);
         // What is sent goes with its connection: a second try needs a head of its own.
         let again = (repeatable && fits).then(|| head.clone());
-        let mut sent = self.send(head, upload, cell, token).await?;
-        if sent.response.status() == StatusCode::UNAUTHORIZED {
-            let again = again.zip(sent.progress.take_kept());
-            let route = Route::of(&sent.method, path.as_written());
-            if let Some(second) = self.once_more(again, route, cell, token.generation).await? {
-                sent = second;
-            }
-        } else {
-            self.routes.forget(&sent.method, path.as_written());
-        }
-        self.answer(sent, asked, cell).await
-    }
-
-    /// Reads a small body whole and puts the wish for a new token into it.
-    async fn asking(
-        &self,
-        head: &mut request::Parts,
-        body: ClientBody,
-        scan: Scan,
-        kept: Kept,
-    ) -> Result<((Upload, Arc<Progress>), Asked), Refusal> {
-        let theirs = upload::collect(body, self.upstream.idle_timeout()).await?;
-        let (body, asked) = match in_band::insert(&theirs) {
-            Some(asking) => (asking, Asked::ByUs),
-            None => (theirs, Asked::ByApp),
-        };
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        Ok((Upload::held(VecDeque::from([body]), scan, kept), asked))
+        let sent = self.send(head, upload, cell, token).await?;
+        let sent = self.unless_rejected(sent, again, path, cell, token.generation).await?;
+        self.answer(sent, Asked::ByApp, path, cell).await
     }
 
     async fn send(
@@ -237,51 +210,14 @@ impl Proxy {
         Ok(Sent { method, response, progress, requested })
     }
 
-    /// After a 401: sends the request a second time with a newer token, if there is one to be had and
-    /// the request is still whole. `None`: the 401 is the answer.
-    async fn once_more(
-        &self,
-        again: Option<(request::Parts, VecDeque<Bytes>)>,
-        route: Route,
-        cell: &TokenCell,
-        rejected: Generation,
-    ) -> Result<Option<Sent>, Refusal> {
-        let at_hand = cell.newer_at_hand(rejected);
-        if at_hand.is_none() && self.routes.remembers(&route) {
-            return Ok(None);
-        }
-        let Some((head, pieces)) = again else {
-            if at_hand.is_none() {
-                // The next request will be better off.
-                cell.report_rejected(rejected);
-                self.routes.strike(route, rejected);
-            }
-            return Ok(None);
-        };
-        let newer = match at_hand {
-            Some(newer) => newer,
-            None => match cell.newer_than(rejected).await {
-                Some(newer) => newer,
-                None => return Ok(None),
-            },
-        };
-        let scan = Scan::of(&head);
-        let mut second = self.send(head, Upload::held(pieces, scan, Kept::nothing()), cell, &newer).await?;
-        let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
-        self.metrics.sent_again(accepted);
-        if !accepted {
-            self.routes.strike(route, newer.generation);
-        }
-        proxy_status::append(
-            second.response.headers_mut(),
-            None,
-            Some("sent again with a new token after a 401"),
-        );
-        Ok(Some(second))
-    }
-
     /// The API's answer as it comes, or, where it may hold a token, without it.
-    async fn answer(&self, sent: Sent, asked: Asked, cell: &TokenCell) -> Result<Response<Body>, Refusal> {
+    async fn answer(
+        &self,
+        sent: Sent,
+        asked: Asked,
+        path: &Readings<'_>,
+        cell: &TokenCell,
+    ) -> Result<Response<Body>, Refusal> {
         let Sent { method, mut response, progress, requested } = sent;
         inject::response(response.headers_mut());
         observe::rate_limit(&mut response, &self.metrics);
@@ -293,8 +229,9 @@ impl Proxy {
                 false => response.map(|body| body.while_request_goes_on(progress)),
             });
         }
+        let question = Question { method: &method, path: path.as_written(), asked, requested };
         let Masked { response, grant } =
-            in_band::mask(response, &method, asked, idle_timeout, requested).await?;
+            in_band::mask(response, question, idle_timeout, &self.search_memory).await?;
         if let Some(grant) = grant {
             cell.offer(grant);
         }

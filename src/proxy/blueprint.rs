@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use rustls::ClientConfig;
 
+use super::in_band::SearchMemory;
 use super::record::InFlight;
 use super::replay::Routes;
 use crate::config::{self, AccessLog};
@@ -38,6 +39,8 @@ pub struct Blueprint {
     pub orders_paths: Vec<String>,
     /// The routes that answer 401 whatever the token, over all workers.
     pub routes: Routes,
+    /// The memory for answers that may hold a token, over all workers.
+    pub search_memory: SearchMemory,
     /// The requests under way over all workers.
     pub in_flight: Arc<InFlight>,
     /// Where to count.

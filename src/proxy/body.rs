@@ -12,9 +12,13 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::in_band::Room;
 use super::record::Record;
 use super::upload::Progress;
 use crate::telemetry::metrics::BrokenOff;
+
+/// A body that is there already goes out in pieces of this many bytes.
+const PIECE: usize = 64 * 1024;
 
 /// An answer's body, and the record of the request that it ends.
 #[derive(Debug)]
@@ -25,8 +29,8 @@ pub struct Body {
 
 #[derive(Debug)]
 enum Kind {
-    /// All of it, or nothing more.
-    Full(Bytes),
+    /// All of it, or nothing more; and its part of the memory for answers that are searched.
+    Held { bytes: Bytes, _room: Option<Room> },
     /// The API's, as it comes.
     Upstream(Streamed),
     /// From the router behind the proxy.
@@ -65,7 +69,12 @@ pub enum BodyError {
 impl Body {
     /// A body that is there already.
     pub fn full(bytes: Bytes) -> Self {
-        Self { kind: Kind::Full(bytes), record: None }
+        Self::held(bytes, None)
+    }
+
+    /// A body that is there already, and takes up room until the client has it.
+    pub(super) fn held(bytes: Bytes, room: Option<Room>) -> Self {
+        Self { kind: Kind::Held { bytes, _room: room }, record: None }
     }
 
     /// The API's body, given up when no frame comes for `idle_timeout`.
@@ -111,8 +120,9 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let frame = match &mut this.kind {
-            Kind::Full(bytes) if bytes.is_empty() => None,
-            Kind::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Kind::Held { bytes, .. } if bytes.is_empty() => None,
+            // In pieces, so that it goes no faster than the client takes it.
+            Kind::Held { bytes, .. } => Some(Ok(Frame::data(bytes.split_to(bytes.len().min(PIECE))))),
             Kind::Upstream(streamed) => ready!(streamed.poll_frame(cx)),
             Kind::Router(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(BodyError::from))
@@ -130,7 +140,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Held { bytes, .. } => bytes.is_empty(),
             Kind::Upstream(streamed) => streamed.incoming.is_end_stream(),
             Kind::Router(body) => body.is_end_stream(),
         }
@@ -138,7 +148,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Held { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             Kind::Upstream(streamed) => streamed.incoming.size_hint(),
             Kind::Router(body) => body.size_hint(),
         }

@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 /// How long the rest of a body is read that nobody wants any more.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// A client's body.
-#[derive(Debug)]
+/// A client's body. The default is one that nothing is left of.
+#[derive(Debug, Default)]
 pub(super) struct ClientBody {
-    // Taken only when this is dropped.
+    // None when this is dropped, or nothing is left.
     incoming: Option<Incoming>,
     /// The client sends nothing before it is told to, which the first look at its body does.
     waits_for_go_ahead: bool,

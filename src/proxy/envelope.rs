@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+use http::StatusCode;
 use serde::Serialize;
 
 /// The outer shape of every answer of the API's.
@@ -17,6 +19,17 @@ pub(super) struct Envelope<'a, T> {
     /// What was asked for; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<T>,
+}
+
+impl Envelope<'_, ()> {
+    /// An envelope that holds nothing but a message, as JSON.
+    pub(super) fn bytes(status: StatusCode, message: &str, path: &str, request_id: &str) -> Bytes {
+        let metadata = Metadata::new(path, request_id, now_ms());
+        let envelope: Envelope<'_, ()> =
+            Envelope { status_code: status.as_u16(), message, metadata, data: None };
+        // A struct of texts and numbers always has a JSON form.
+        Bytes::from(serde_json::to_vec(&envelope).unwrap_or_default())
+    }
 }
 
 /// The envelope's `metadata`.

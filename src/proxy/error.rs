@@ -6,12 +6,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
-use super::envelope::{self, Envelope, Metadata};
+use super::envelope::Envelope;
 use super::path::Doubtful;
 use super::proxy_status;
 use crate::token::cell::Unavailable;
@@ -152,15 +151,8 @@ impl Refusal {
     pub fn into_response(&self, path: &str, request_id: &str) -> Response<Body> {
         let message = self.to_string();
         let status = self.status();
-        let envelope: Envelope<'_, ()> = Envelope {
-            status_code: status.as_u16(),
-            message: &message,
-            metadata: Metadata::new(path, request_id, envelope::now_ms()),
-            data: None,
-        };
-        // A struct of texts and numbers always has a JSON form.
-        let body = serde_json::to_vec(&envelope).unwrap_or_default();
-        let mut response = Response::new(Body::full(Bytes::from(body)));
+        let body = Envelope::<()>::bytes(status, &message, path, request_id);
+        let mut response = Response::new(Body::full(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -5,35 +5,39 @@
 //! as they go by ([`Scan`]), so that all other answers stream through untouched. What cannot be
 //! searched is not passed on: a token must not leak because an answer was odd.
 
+mod decode;
 mod insert;
 mod mask;
 mod scan;
 
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
-use tower::{ServiceExt, service_fn};
-use tower_http::decompression::Decompression;
 
-pub(super) use self::insert::{insert, suits};
+pub(super) use self::decode::Room;
+pub use self::decode::SearchMemory;
+use self::decode::{Allowance, Decoded};
+pub(super) use self::insert::{insert, limit_codings, suits};
+use self::mask::Found;
 pub(super) use self::scan::Scan;
 
 use super::body::Body;
+use super::envelope::{self, Envelope};
 use super::error::Refusal;
 use super::local_auth::PLACEHOLDER;
 use super::proxy_status;
 use crate::token::{Grant, Moment, Times};
 
-/// The largest answer, decoded, that is searched. The API's are a hundredth of this.
-pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;
-
-const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
-const DIGEST: HeaderName = HeaderName::from_static("digest");
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+/// What describes the bytes that the API sent: gone when the app gets others.
+const OF_THE_BYTES: [HeaderName; 5] = [
+    ETAG,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
 
 /// An answer with its token replaced, and what the manager makes of the token.
 #[derive(Debug)]
@@ -53,50 +57,83 @@ pub(super) enum Asked {
     ByUs,
 }
 
+/// What was asked, as far as the answer's meaning hangs on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub method: &'a Method,
+    /// The request's path, as it was written.
+    pub path: &'a str,
+    pub asked: Asked,
+    /// When it was sent.
+    pub requested: Moment,
+}
+
 /// Reads the whole answer, takes the token out and leaves what the app expects.
 pub(super) async fn mask(
     response: Response<Incoming>,
-    method: &Method,
-    asked: Asked,
+    question: Question<'_>,
     idle_timeout: Duration,
-    requested: Moment,
+    memory: &SearchMemory,
 ) -> Result<Masked, Refusal> {
     let response = response.map(|body| Body::upstream(body, idle_timeout));
-    if method == Method::HEAD
-        || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    let status = response.status();
+    if question.method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     {
         return Ok(Masked { response, grant: None });
     }
-    if response.status().is_client_error() || response.status().is_server_error() {
-        return Ok(Masked { response: refused(response).await, grant: None });
+    // An answer without success tells the app what to do: status and headers pass whatever its body is.
+    let refused = is_refusal(status).then(|| response.headers().clone());
+    match (searched(response, question, memory).await, refused) {
+        (Err(why), Some(headers)) => {
+            Ok(Masked { response: without_body(status, headers, question.path, &why), grant: None })
+        }
+        (searched, _) => searched,
     }
-    if response.status() == StatusCode::PARTIAL_CONTENT || response.headers().contains_key(CONTENT_RANGE) {
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+async fn searched(
+    response: Response<Body>,
+    question: Question<'_>,
+    memory: &SearchMemory,
+) -> Result<Masked, Refusal> {
+    let status = response.status();
+    let is_part = response.headers().contains_key(CONTENT_RANGE) && !is_refusal(status);
+    if status == StatusCode::PARTIAL_CONTENT || is_part {
         // A part may hold a part of a token.
         return Err(unclear());
     }
-    let (mut head, body) = decoded(response).await?.into_parts();
-    let times = Times { requested, date: date(&head.headers), now: SystemTime::now() };
-    let (body, grant) = match mask::find(&body) {
-        mask::Found::Nothing => (body, None),
-        mask::Found::Tokens(tokens) => {
-            let grant = Grant::from_in_band(&body, times).ok();
-            let masked = mask::replace(&body, &tokens, PLACEHOLDER);
-            let left = match asked {
-                Asked::ByApp => masked,
-                Asked::ByUs => mask::without_auth(&masked),
-            };
-            (left, grant)
-        }
-        mask::Found::Unclear => return Err(unclear()),
+    let allowance = match question.asked {
+        Asked::ByApp => Allowance::Shared(memory),
+        Asked::ByUs => Allowance::Own,
     };
-    // They describe the bytes that the API sent.
-    for name in [ETAG, CONTENT_MD5, DIGEST, CONTENT_DIGEST] {
-        if grant.is_some() {
+    let Decoded { response, was_coded, room } = decode::decoded(response, allowance).await?;
+    let (mut head, body) = response.into_parts();
+    let masked = match mask::find(&body) {
+        Found::Nothing => body.clone(),
+        Found::Tokens(tokens) => mask::replace(&body, &tokens, PLACEHOLDER),
+        // What was our wish alone goes whole, in whatever form it came.
+        Found::Unclear if question.asked == Asked::ByUs && mask::is_object(&body) => body.clone(),
+        // A page for people, as gateways give it: no API's token stands in one.
+        Found::Unclear if is_refusal(status) && !mask::looks_like_json(&body) => body.clone(),
+        Found::Unclear => return Err(unclear()),
+    };
+    let left = match question.asked {
+        Asked::ByApp => masked,
+        Asked::ByUs => mask::without_auth(&masked),
+    };
+    let times = Times { requested: question.requested, date: date(&head.headers), now: SystemTime::now() };
+    let grant = Grant::from_in_band(&body, times).ok();
+    if was_coded || left != body {
+        for name in OF_THE_BYTES {
             head.headers.remove(name);
         }
     }
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    Ok(Masked { response: Response::from_parts(head, Body::full(body)), grant })
+    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(left.len()));
+    Ok(Masked { response: Response::from_parts(head, Body::held(left, room)), grant })
 }
 
 fn unclear() -> Refusal {
@@ -105,98 +142,23 @@ fn unclear() -> Refusal {
     )
 }
 
-/// An answer without success. It tells the app what to do, and holds no new token if the API keeps to
-/// its contract: status and headers pass in any case, and the body unless it may hold one after all.
-async fn refused(response: Response<Body>) -> Response<Body> {
-    let status = response.status();
-    let original = response.headers().clone();
-    let kept = match decoded(response).await.map(Response::into_parts) {
-        Ok((head, body)) => match mask::find(&body) {
-            mask::Found::Nothing => Some((head.headers, body)),
-            mask::Found::Tokens(tokens) => Some((head.headers, mask::replace(&body, &tokens, PLACEHOLDER))),
-            // A page for people, as gateways give it: no API's token stands in one.
-            mask::Found::Unclear if !mask::looks_like_json(&body) => Some((head.headers, body)),
-            mask::Found::Unclear => None,
-        },
-        Err(_) => None,
-    };
-    let (mut headers, body) = kept.unwrap_or_else(|| {
-        let mut headers = original;
-        headers.remove(CONTENT_ENCODING);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let why = unclear().to_string();
-        proxy_status::append(&mut headers, None, Some(&why));
-        (headers, Bytes::from(serde_json::json!({ "message": why }).to_string()))
-    });
+/// An answer without success whose body may hold a token after all: the API's status and headers, and in
+/// place of the body why it is missing.
+fn without_body(status: StatusCode, mut headers: HeaderMap, path: &str, why: &Refusal) -> Response<Body> {
+    let why = why.to_string();
+    let body = Envelope::<()>::bytes(status, &why, path, &envelope::request_id());
+    for name in [CONTENT_ENCODING, CONTENT_RANGE].iter().chain(&OF_THE_BYTES) {
+        headers.remove(name);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    proxy_status::append(&mut headers, None, Some(&why));
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
 
-/// The answer, whole and without its content coding.
-async fn decoded(response: Response<Body>) -> Result<Response<Bytes>, Refusal> {
-    let mut response = Some(named_plainly(response)?);
-    let decompressed = Decompression::new(service_fn(move |_: Request<()>| {
-        let response = response.take().ok_or(Gone);
-        std::future::ready(response)
-    }))
-    .oneshot(Request::new(()))
-    .await
-    .map_err(|error| Refusal::UpstreamProtocolError(error.to_string()))?;
-    if let Some(coding) = decompressed.headers().get(CONTENT_ENCODING) {
-        return Err(undecodable(coding));
-    }
-    let (head, body) = decompressed.into_parts();
-    let mut body = std::pin::pin!(Limited::new(body, MAX_ANSWER));
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Refusal::UpstreamProtocolError(format!(
-                "it may hold an access token, but not all of it came: {error}"
-            ))
-        })?;
-        if let Ok(data) = frame.into_data() {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    Ok(Response::from_parts(head, bytes.freeze()))
-}
-
-/// The answer with its content coding under the one name that the decoder knows: names are
-/// case-insensitive, `x-gzip` is gzip and `identity` is none (RFC 9110, sections 8.4.1 and 12.5.3).
-/// More codings than one are refused, as the decoder would take off only one of them.
-fn named_plainly(mut response: Response<Body>) -> Result<Response<Body>, Refusal> {
-    let mut fields = response.headers().get_all(CONTENT_ENCODING).iter();
-    let (first, second) = (fields.next(), fields.next());
-    let Some(coding) = first else { return Ok(response) };
-    if let Some(second) = second {
-        return Err(undecodable(second));
-    }
-    let name = match coding.as_bytes().to_ascii_lowercase().as_slice() {
-        b"identity" | b"" => None,
-        b"x-gzip" => Some(HeaderValue::from_static("gzip")),
-        lower => Some(HeaderValue::from_bytes(lower).map_err(|_| undecodable(coding))?),
-    };
-    match name {
-        Some(name) => response.headers_mut().insert(CONTENT_ENCODING, name),
-        None => response.headers_mut().remove(CONTENT_ENCODING),
-    };
-    Ok(response)
-}
-
-fn undecodable(coding: &HeaderValue) -> Refusal {
-    Refusal::UpstreamProtocolError(format!(
-        "it may hold an access token, in the content coding {coding:?} that the proxy cannot decode"
-    ))
-}
-
-/// The one answer was taken already.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer was read twice")]
-struct Gone;
-
-fn date(headers: &http::HeaderMap) -> Option<SystemTime> {
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }

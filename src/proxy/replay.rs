@@ -5,7 +5,7 @@ mod routes;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{Method, request};
+use http::{HeaderMap, Method, request};
 
 pub(super) use self::routes::Route;
 pub use self::routes::Routes;
@@ -20,12 +20,21 @@ pub(super) struct Replay {
     deny: Vec<Rule>,
 }
 
-/// The copy of a request's body: its pieces, as long as they fit.
+/// A request's body, whole, as it came.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    /// Its data.
+    pub pieces: VecDeque<Bytes>,
+    /// What came behind it (RFC 9110, section 6.5).
+    pub trailers: Option<HeaderMap>,
+}
+
+/// The copy of a request's body, as long as it fits.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pieces: VecDeque<Bytes>,
+    whole: Whole,
     left: usize,
-    whole: bool,
+    fits: bool,
 }
 
 impl Replay {
@@ -49,40 +58,74 @@ impl Replay {
     }
 }
 
+impl Whole {
+    /// How long its data is, bytes.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+}
+
+impl From<Bytes> for Whole {
+    fn from(piece: Bytes) -> Self {
+        Self { pieces: VecDeque::from([piece]), trailers: None }
+    }
+}
+
 impl Kept {
     /// Room for a body of `room` bytes.
     pub(super) fn new(room: usize) -> Self {
-        Self { pieces: VecDeque::new(), left: room, whole: true }
+        Self { whole: Whole::default(), left: room, fits: true }
     }
 
     /// Nothing is kept, and so nothing is whole.
     pub(super) fn nothing() -> Self {
-        Self { pieces: VecDeque::new(), left: 0, whole: false }
+        Self { whole: Whole::default(), left: 0, fits: false }
+    }
+
+    /// A body that is there already.
+    pub(super) fn all(whole: Whole) -> Self {
+        Self { whole, left: 0, fits: true }
     }
 
     /// Keeps a piece: another reference to its bytes, no copy. One that does not fit ends the keeping.
     pub(super) fn keep(&mut self, piece: &Bytes) {
-        if !self.whole {
+        if !self.fits {
             return;
         }
         match self.left.checked_sub(piece.len()) {
             Some(left) => {
                 self.left = left;
-                self.pieces.push_back(piece.clone());
+                self.whole.pieces.push_back(piece.clone());
             }
             None => self.give_up(),
         }
     }
 
-    /// Something came that cannot be kept.
-    pub(super) fn give_up(&mut self) {
-        self.whole = false;
-        self.pieces.clear();
+    /// Keeps what comes behind the data.
+    pub(super) fn keep_trailers(&mut self, trailers: &HeaderMap) {
+        if self.fits {
+            self.whole.trailers = Some(trailers.clone());
+        }
     }
 
-    /// The whole of what came, if all of it was kept.
-    pub(super) fn take(&mut self) -> Option<VecDeque<Bytes>> {
-        self.whole.then(|| std::mem::take(&mut self.pieces))
+    /// Nothing of it will be needed.
+    pub(super) fn give_up(&mut self) {
+        *self = Self::nothing();
+    }
+
+    /// Whether all that came so far is kept.
+    pub(super) fn fits(&self) -> bool {
+        self.fits
+    }
+
+    /// No more than `most` bytes are to be added.
+    pub(super) fn limit(&mut self, most: u64) {
+        self.left = self.left.min(usize::try_from(most).unwrap_or(usize::MAX));
+    }
+
+    /// All of what came, if it was kept.
+    pub(super) fn take(&mut self) -> Option<Whole> {
+        self.fits.then(|| std::mem::replace(self, Self::nothing()).whole)
     }
 }
 
@@ -123,7 +166,13 @@ mod tests {
         let mut kept = Kept::new(5);
         kept.keep(&Bytes::from_static(b"abc"));
         kept.keep(&Bytes::from_static(b"de"));
-        assert_eq!(kept.take().unwrap(), ["abc", "de"]);
+        kept.keep_trailers(&HeaderMap::new());
+        let whole = kept.take().unwrap();
+        assert_eq!(
+            (whole.pieces, whole.trailers.is_some()),
+            (VecDeque::from([Bytes::from("abc"), "de".into()]), true)
+        );
+        assert!(kept.take().is_none(), "it was taken");
 
         let mut kept = Kept::new(5);
         kept.keep(&Bytes::from_static(b"abc"));

@@ -95,29 +95,33 @@ impl TokenCell {
     /// A token that is newer than one to which the API answered 401. Asks for one if there is none
     /// yet, and gives up when waiting is no use, or `token.wait_timeout` is over.
     pub async fn newer_than(&self, rejected: Generation) -> Option<Current> {
-        let newer = || self.newer_at_hand(rejected);
         let mut receiver = self.handle.view.clone();
-        let exchanges = receiver.borrow_and_update().exchanges;
-        if let Some(newer) = newer() {
+        let exchanges = receiver.borrow().exchanges;
+        if let Some(newer) = self.newer_at_hand(rejected) {
             return Some(newer);
         }
         let deadline = Instant::now() + self.wait_timeout;
         loop {
             // Said again each time: a channel that was full then may not be now.
             self.report_rejected(rejected);
-            let renewal = trouble(&receiver.borrow().state)
-                .map(|trouble| (trouble.kind, trouble.retry_at.remaining(self.now())));
+            let (renewal, asked_since) = {
+                let view = receiver.borrow_and_update();
+                let renewal = trouble(&view.state)
+                    .map(|trouble| (trouble.kind, trouble.retry_at.remaining(self.now())));
+                (renewal, view.exchanges > exchanges)
+            };
+            // Looked for after what it is judged by: a renewal may end at any time.
+            if let Some(newer) = self.newer_at_hand(rejected) {
+                return Some(newer);
+            }
             match renewal {
                 Some((TroubleKind::Refused, _)) => return None,
                 Some((TroubleKind::RateLimited, left)) if left > self.wait_timeout => return None,
                 // It has been asked, and gave the same token again.
-                None if receiver.borrow().exchanges > exchanges => return None,
+                None if asked_since => return None,
                 Some(_) | None => {}
             }
             timeout_at(deadline, receiver.changed()).await.ok()?.ok()?;
-            if let Some(newer) = newer() {
-                return Some(newer);
-            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod crowds;
 mod denied;
+mod early;
 mod hopeless;
 
 use liquid_auth_proxy::sandbox::{Fault, FaultKind, Sandbox, Scope};
@@ -11,8 +12,8 @@ use sfv::BareItem;
 use crate::support::client::{Answer, Client};
 use crate::support::daemon::{Builder, Daemon, client};
 use crate::support::own_answer::proxy_status;
-use crate::support::seen::{calls, fault, sent_again, settings};
-use crate::support::upstream::Upstream;
+use crate::support::seen::{calls, credential, fault, sent_again, settings};
+use crate::support::upstream::{Call, Upstream};
 use crate::support::{eventually, within_limit};
 
 /// Answered with 404 when a token comes with it: the API knows nobody of this name.
@@ -193,6 +194,7 @@ async fn each_credential_is_renewed_for_itself() {
     assert_eq!(list.status, 200);
     assert_sent_again(&list);
     assert_eq!((sandbox.handle().authentications(), sandbox.handle().order_authentications()), (1, 2));
-    assert_eq!(fetch(&daemon).await, 404);
+    let seen = answer(client().get(daemon.url(FETCH))).await;
+    assert_eq!(seen.status, 404, "{seen:?}");
     assert_eq!((sandbox.handle().authentications(), sandbox.handle().order_authentications()), (2, 2));
 }

@@ -4,21 +4,57 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Method, request};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, RANGE,
+};
+use http::{HeaderMap, HeaderValue, Method, request};
 use serde::de::IgnoredAny;
 
 use super::scan;
 
 const ASKING: &[u8] = b"\"refresh\":true";
 
-/// Whether a request's head promises a JSON object of at most `most` bytes in plain UTF-8.
+/// With any of these a request is what it is: its bytes are vouched for, it waits for the API's word, or it
+/// wants a part of an answer.
+const UNTOUCHABLE: [HeaderName; 9] = [
+    CONTENT_ENCODING,
+    EXPECT,
+    RANGE,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
+];
+
+/// The types of an answer that is searched whole: any other may be one that never ends.
+const TYPES: [&str; 4] = ["*/*", "application/*", "application/json", "text/plain"];
+
+/// Whether a request's head promises a JSON object of at most `most` bytes in plain UTF-8, and an answer
+/// that the proxy can search.
 pub(in crate::proxy) fn suits(head: &request::Parts, most: usize) -> bool {
     let has_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
     has_body
-        && !head.headers.contains_key(CONTENT_ENCODING)
+        && !UNTOUCHABLE.iter().any(|name| head.headers.contains_key(name))
+        && accepts_json(&head.headers)
         && length(&head.headers).is_some_and(|length| (2..=most).contains(&length))
         && is_json(&head.headers)
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let is_known = |range: &str| {
+        let name = range.split(';').next().unwrap_or_default().trim();
+        TYPES.iter().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    headers.get_all(ACCEPT).iter().all(|value| value.to_str().is_ok_and(|list| list.split(',').all(is_known)))
+}
+
+/// Sees to it that the answer's coding is one that can be taken off again.
+pub(in crate::proxy) fn limit_codings(headers: &mut HeaderMap) {
+    if headers.contains_key(ACCEPT_ENCODING) {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    }
 }
 
 fn length(headers: &HeaderMap) -> Option<usize> {
@@ -83,7 +119,34 @@ mod tests {
             "POST",
             &[("content-type", "application/json;charset=utf-16"), ("content-length", "2")]
         ));
-        assert!(!suited("POST", &[json, ("content-length", "2"), ("content-encoding", "gzip")]));
+        for other in UNTOUCHABLE {
+            assert!(!suited("POST", &[json, ("content-length", "2"), (other.as_str(), "gzip")]), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_searched_is_not_asked_for() {
+        let asking = |name, value| {
+            suited("POST", &[("content-type", "application/json"), ("content-length", "2"), (name, value)])
+        };
+        for accepted in
+            ["*/*", "application/json, text/plain, */*", "application/json;q=0.9", "Application/JSON"]
+        {
+            assert!(asking("accept", accepted), "{accepted}");
+        }
+        assert!(!asking("accept", "text/event-stream"));
+        assert!(!asking("accept", "application/json, text/event-stream"));
+    }
+
+    #[test]
+    fn only_codings_that_can_be_taken_off_are_asked_for() {
+        let mut headers = HeaderMap::new();
+        limit_codings(&mut headers);
+        assert!(headers.is_empty());
+        headers.append(ACCEPT_ENCODING, HeaderValue::from_static("br"));
+        headers.append(ACCEPT_ENCODING, HeaderValue::from_static("compress"));
+        limit_codings(&mut headers);
+        assert_eq!(headers.get_all(ACCEPT_ENCODING).iter().collect::<Vec<_>>(), ["gzip"]);
     }
 
     #[test]

@@ -106,7 +106,12 @@ pub(super) fn replace(body: &Bytes, places: &[Range<usize>], placeholder: &str) 
     masked.freeze()
 }
 
-/// The answer without its top-level `auth`. Only what [`find`] found tokens in is passed to it.
+/// Whether the bytes are a JSON object.
+pub(super) fn is_object(body: &[u8]) -> bool {
+    serde_json::from_slice::<Auths<'_>>(body).is_ok()
+}
+
+/// The answer without its top-level `auth`, whatever it holds. What is no JSON object stays as it is.
 pub(super) fn without_auth(body: &Bytes) -> Bytes {
     let mut left = body.clone();
     // Members are taken out one at a time, as their places shift.

@@ -18,7 +18,17 @@ use crate::token::Generation;
 /// came close behind each other.
 const STRIKES: u32 = 2;
 
-/// How long a route is remembered.
+/// How long a route is left alone at first, and at most. Two tokens in a row may have been revoked all
+/// the same, and nobody else may be there to find out: so another renewal is tried, later each time.
+const QUIET_FIRST: Duration = Duration::from_secs(10);
+
+/// See [`QUIET_FIRST`].
+const QUIET_MOST: Duration = Duration::from_secs(5 * 60);
+
+/// Each time is so many times longer than the one before.
+const QUIET_GROWTH: u32 = 4;
+
+/// How long a route is remembered beyond the time for which it is left alone.
 const MEMORY: Duration = Duration::from_secs(5 * 60);
 
 /// As many are remembered: beyond that, the one that would be forgotten first goes.
@@ -43,7 +53,17 @@ struct Entry {
     strikes: u32,
     /// The latest token that it was.
     latest: Generation,
-    until: Instant,
+    /// When the latest strike was.
+    at: Instant,
+}
+
+impl Entry {
+    /// Until when the route is left alone.
+    fn quiet_until(&self) -> Instant {
+        let times = self.strikes.saturating_sub(STRIKES);
+        let quiet = QUIET_FIRST.saturating_mul(QUIET_GROWTH.saturating_pow(times)).min(QUIET_MOST);
+        if self.strikes < STRIKES { self.at } else { self.at + quiet }
+    }
 }
 
 /// A method and the first segments of a path, behind the `/api` that every path may have.
@@ -73,28 +93,25 @@ impl Routes {
     pub(in crate::proxy) fn strike(&self, route: Route, token: Generation) {
         let now = Instant::now();
         let mut routes = self.lock();
-        routes.retain(|_, entry| entry.until > now);
+        routes.retain(|_, entry| entry.quiet_until() + MEMORY > now);
         if routes.len() >= MOST && !routes.contains_key(&route) {
-            let oldest = routes.iter().min_by_key(|(_, entry)| entry.until).map(|(route, _)| route.clone());
+            let oldest =
+                routes.iter().min_by_key(|(_, entry)| entry.quiet_until()).map(|(route, _)| route.clone());
             if let Some(oldest) = oldest {
                 routes.remove(&oldest);
             }
         }
-        let until = now + MEMORY;
-        let entry = routes.entry(route).or_insert(Entry { strikes: 1, latest: token, until });
+        let entry = routes.entry(route).or_insert(Entry { strikes: 1, latest: token, at: now });
         if token > entry.latest {
-            *entry = Entry { strikes: entry.strikes + 1, latest: token, until };
+            *entry = Entry { strikes: entry.strikes.saturating_add(1), latest: token, at: now };
         }
         self.0.any.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the route answers 401 whatever the token.
+    /// Whether the route answers 401 whatever the token, and is to be left alone now.
     pub(in crate::proxy) fn remembers(&self, route: &Route) -> bool {
         self.0.any.load(Ordering::Relaxed)
-            && self
-                .lock()
-                .get(route)
-                .is_some_and(|entry| entry.strikes >= STRIKES && entry.until > Instant::now())
+            && self.lock().get(route).is_some_and(|entry| entry.quiet_until() > Instant::now())
     }
 
     /// The route of a request has answered something else. Every answer comes by here: nearly always
@@ -159,16 +176,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_route_is_forgotten_in_time_or_when_it_answers() {
+    async fn a_route_is_forgotten_when_it_answers() {
         let routes = Routes::default();
         strike_out(&routes, &route("/a"));
-        strike_out(&routes, &route("/b"));
         assert!(routes.remembers(&route("/a")));
         assert!(!routes.remembers(&route("/c")));
         routes.forget(&Method::GET, "/a");
         assert!(!routes.remembers(&route("/a")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_is_tried_again_later_each_time() {
+        let routes = Routes::default();
+        let mut tokens = generations();
+        routes.strike(route("/a"), tokens.next().unwrap());
+        let mut quiet = Vec::new();
+        for _ in 0..5 {
+            routes.strike(route("/a"), tokens.next().unwrap());
+            let struck = Instant::now();
+            while routes.remembers(&route("/a")) {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            quiet.push(struck.elapsed().as_secs());
+        }
+        assert_eq!(quiet, [10, 40, 160, 300, 300]);
+
         tokio::time::advance(MEMORY).await;
-        assert!(!routes.remembers(&route("/b")));
+        routes.strike(route("/b"), generations().next().unwrap());
+        routes.strike(route("/a"), tokens.next().unwrap());
+        assert!(!routes.remembers(&route("/a")), "what was long ago counts no more");
     }
 
     #[tokio::test(start_paused = true)]

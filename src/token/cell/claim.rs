@@ -39,6 +39,13 @@ impl Claims {
     }
 }
 
+impl Claim {
+    /// The API does not take the wish: nobody is to make it again before the next token.
+    pub fn refused(self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).made = MOST_TRIES;
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).under_way = false;
@@ -61,6 +68,10 @@ mod tests {
             assert!(claims.claim(first).is_some());
         }
         assert!(claims.claim(first).is_none(), "it has been tried often enough");
-        assert!(claims.claim(Generation::after(Some(first))).is_some(), "each token has tries of its own");
+        let second = Generation::after(Some(first));
+        let claim = claims.claim(second).expect("each token has tries of its own");
+        claim.refused();
+        assert!(claims.claim(second).is_none(), "the API has refused it");
+        assert!(claims.claim(Generation::after(Some(second))).is_some());
     }
 }

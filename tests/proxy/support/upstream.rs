@@ -47,7 +47,21 @@ impl Upstream {
         Self::listening(address, Duration::from_secs(3600)).await
     }
 
+    /// Starts it; no token is given twice: [`TOKEN`] first, then [`Upstream::token`] of 2, 3 and so on.
+    pub async fn with_new_tokens() -> Self {
+        Self::handing_out(SocketAddr::from(([127, 0, 0, 1], 0)), Duration::from_secs(3600), Self::token).await
+    }
+
+    /// The token that the authentication with this number gives, if no token is given twice.
+    pub fn token(number: usize) -> String {
+        if number == 1 { TOKEN.to_owned() } else { format!("{TOKEN}-{number}") }
+    }
+
     async fn listening(address: SocketAddr, lifetime: Duration) -> Self {
+        Self::handing_out(address, lifetime, |_| TOKEN.to_owned()).await
+    }
+
+    async fn handing_out(address: SocketAddr, lifetime: Duration, token: fn(usize) -> String) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let authentications = Arc::new(AtomicUsize::new(0));
@@ -60,8 +74,8 @@ impl Upstream {
                 tokio::spawn(async move {
                     let Some(mut call) = Call::read(stream, Vec::new()).await else { return };
                     if call.head.starts_with("GET /api/authentication ") {
-                        counter.fetch_add(1, Ordering::SeqCst);
-                        call.send(authentication(lifetime).as_bytes()).await;
+                        let token = token(1 + counter.fetch_add(1, Ordering::SeqCst));
+                        call.send(authentication(&token, lifetime).as_bytes()).await;
                     } else {
                         let _ = sender.send(call);
                     }
@@ -213,11 +227,11 @@ impl Call {
     }
 }
 
-fn authentication(lifetime: Duration) -> String {
+fn authentication(token: &str, lifetime: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let body = serde_json::json!({
         "statusCode": 200, "message": "OK", "metadata": { "timestamp": now.as_millis() as u64 },
-        "data": { "token": TOKEN, "type": "ACCESS_TOKEN", "exp": (now + lifetime).as_millis() as u64 },
+        "data": { "token": token, "type": "ACCESS_TOKEN", "exp": (now + lifetime).as_millis() as u64 },
     })
     .to_string();
     format!(

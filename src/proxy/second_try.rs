@@ -1,0 +1,140 @@
+//! Sending a request a second time: with a newer token after a 401, or without our wish after the API
+//! would not take it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response, StatusCode, request};
+
+use super::body::Body;
+use super::client_body::ClientBody;
+use super::error::Refusal;
+use super::in_band::{self, Asked, Scan};
+use super::path::Readings;
+use super::replay::{Kept, Route, Whole};
+use super::upload::{self, Progress, Upload};
+use super::{Proxy, Sent, proxy_status};
+use crate::token::Generation;
+use crate::token::cell::{Claim, Current, TokenCell};
+
+impl Proxy {
+    /// Sends a small request with the wish for a new token in its body, which is read whole for that. If
+    /// the API does not take it, the request goes as its app sent it.
+    pub(super) async fn forward_asking(
+        &self,
+        mut head: request::Parts,
+        body: ClientBody,
+        path: &Readings<'_>,
+        cell: &TokenCell,
+        token: &Current,
+        claim: Claim,
+    ) -> Result<Response<Body>, Refusal> {
+        let (theirs, trailers) = upload::collect(body, self.upstream.idle_timeout()).await?;
+        let whole = |piece: Bytes| Whole { trailers: trailers.clone(), ..Whole::from(piece) };
+        let scan = Scan::of(&head);
+        let again = head.clone();
+        let kept = Kept::all(whole(theirs.clone()));
+        let Some(asking) = in_band::insert(&theirs) else {
+            drop(claim);
+            let sent = self.send(head, Upload::held(whole(theirs), scan, kept), cell, token).await?;
+            let sent = self.unless_rejected(sent, Some(again), path, cell, token.generation).await?;
+            return self.answer(sent, Asked::ByApp, path, cell).await;
+        };
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(asking.len()));
+        in_band::limit_codings(&mut head.headers);
+        let sent = self.send(head, Upload::held(whole(asking), scan, kept), cell, token).await?;
+        match sent.response.status() {
+            // It says what it thinks of the token, not of the wish.
+            StatusCode::UNAUTHORIZED => {
+                drop(claim);
+                let first = sent.progress.clone();
+                let sent = self.unless_rejected(sent, Some(again), path, cell, token.generation).await?;
+                let asked = if Arc::ptr_eq(&first, &sent.progress) { Asked::ByUs } else { Asked::ByApp };
+                self.answer(sent, asked, path, cell).await
+            }
+            // An API that does not know the member may refuse it. What is refused so was not carried out.
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+                let plain = Upload::held(whole(theirs), Scan::of(&again), Kept::nothing());
+                let second = self.send(again, plain, cell, token).await?;
+                if second.response.status() != sent.response.status() {
+                    claim.refused();
+                }
+                self.answer(second, Asked::ByApp, path, cell).await
+            }
+            _ => self.answer(sent, Asked::ByUs, path, cell).await,
+        }
+    }
+
+    /// What was sent, or, if the API answered 401 and a newer token is to be had, what came of the request
+    /// with that. `again` is the head to send then.
+    pub(super) async fn unless_rejected(
+        &self,
+        sent: Sent,
+        again: Option<request::Parts>,
+        path: &Readings<'_>,
+        cell: &TokenCell,
+        rejected: Generation,
+    ) -> Result<Sent, Refusal> {
+        if sent.response.status() != StatusCode::UNAUTHORIZED {
+            self.routes.forget(&sent.method, path.as_written());
+            sent.progress.is_final();
+            return Ok(sent);
+        }
+        let route = Route::of(&sent.method, path.as_written());
+        match self.once_more(&sent.progress, again, route, cell, rejected).await? {
+            Some(second) => Ok(second),
+            None => {
+                sent.progress.is_final();
+                Ok(sent)
+            }
+        }
+    }
+
+    /// Sends the request a second time with a newer token, if there is one to be had and the request is
+    /// still whole. `None`: the 401 is the answer.
+    async fn once_more(
+        &self,
+        progress: &Arc<Progress>,
+        again: Option<request::Parts>,
+        route: Route,
+        cell: &TokenCell,
+        rejected: Generation,
+    ) -> Result<Option<Sent>, Refusal> {
+        let at_hand = cell.newer_at_hand(rejected);
+        if at_hand.is_none() && self.routes.remembers(&route) {
+            return Ok(None);
+        }
+        let Some(head) = again.filter(|_| progress.may_be_whole()) else {
+            if at_hand.is_none() {
+                // The next request will be better off.
+                cell.report_rejected(rejected);
+                self.routes.strike(route, rejected);
+            }
+            return Ok(None);
+        };
+        let newer = match at_hand {
+            Some(newer) => newer,
+            None => match cell.newer_than(rejected).await {
+                Some(newer) => newer,
+                None => return Ok(None),
+            },
+        };
+        let Some(body) = upload::whole(progress, self.upstream.idle_timeout()).await? else {
+            return Ok(None);
+        };
+        let scan = Scan::of(&head);
+        let mut second = self.send(head, Upload::held(body, scan, Kept::nothing()), cell, &newer).await?;
+        let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
+        self.metrics.sent_again(accepted);
+        if !accepted {
+            self.routes.strike(route, newer.generation);
+        }
+        proxy_status::append(
+            second.response.headers_mut(),
+            None,
+            Some("sent again with a new token after a 401"),
+        );
+        Ok(Some(second))
+    }
+}
