@@ -1,13 +1,13 @@
 //! The threads that serve apps: each has a runtime, connections and a way to the API of its own, so
 //! that a request never crosses a core.
 //!
-//! All workers accept from one socket. Who accepts a connection hands it to the worker that has the
-//! fewest, so that a few long-lived ones do not all end up on one core.
+//! All workers accept from one socket; [`floor`] finds the one that serves.
+
+mod floor;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,17 +17,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
 use tokio::runtime::{self, LocalOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
+use self::floor::{Floor, Inbox, Placed};
 use crate::lifecycle::Drain;
 use crate::listener::Listener;
 use crate::proxy::{Blueprint, Proxy};
-
-/// Connections that may be on their way from one worker to another.
-const INBOX: usize = 64;
 
 /// How long an app's connection may be idle, or take for a request's head. Longer than the clients'
 /// own pools keep one, so that it is they who close it.
@@ -43,26 +40,6 @@ pub struct Workers {
     done: Vec<oneshot::Receiver<()>>,
 }
 
-/// Where connections can go: how many each worker has, and the way to it.
-#[derive(Debug)]
-struct Floor {
-    desks: Vec<Desk>,
-}
-
-#[derive(Debug)]
-struct Desk {
-    connections: AtomicUsize,
-    inbox: mpsc::Sender<std::net::TcpStream>,
-}
-
-/// A connection counted at a worker, until it is dropped.
-#[derive(Debug)]
-struct Counted {
-    floor: Arc<Floor>,
-    desk: usize,
-    handed_over: bool,
-}
-
 impl Workers {
     /// Starts one worker a core, and returns when all of them accept. They stop when `drain` starts.
     ///
@@ -70,13 +47,7 @@ impl Workers {
     /// The first error of any of them; the others stop when `drain`'s other side is gone.
     pub fn start(listener: &Arc<Listener>, blueprint: &Blueprint, drain: &Drain) -> io::Result<Self> {
         let count = std::thread::available_parallelism()?.get();
-        let (desks, inboxes): (Vec<_>, Vec<_>) = (0..count)
-            .map(|_| {
-                let (inbox, receiver) = mpsc::channel(INBOX);
-                (Desk { connections: AtomicUsize::new(0), inbox }, receiver)
-            })
-            .unzip();
-        let floor = Arc::new(Floor { desks });
+        let (floor, inboxes) = Floor::new(count);
         let mut workers = Self { threads: Vec::with_capacity(count), done: Vec::with_capacity(count) };
         let (started, starts) = std::sync::mpsc::sync_channel(count);
         for (desk, inbox) in inboxes.into_iter().enumerate() {
@@ -128,7 +99,7 @@ impl Workers {
 struct Worker {
     desk: usize,
     floor: Arc<Floor>,
-    inbox: mpsc::Receiver<std::net::TcpStream>,
+    inbox: Inbox,
     listener: Arc<Listener>,
     blueprint: Blueprint,
     drain: Drain,
@@ -217,56 +188,6 @@ impl Worker {
     }
 }
 
-/// What becomes of an accepted connection: `None` where another worker has it.
-type Placed = io::Result<Option<(TcpStream, Counted)>>;
-
-impl Floor {
-    /// Finds the desk for a connection that was accepted at `here`.
-    fn place(self: &Arc<Self>, stream: TcpStream, here: usize) -> Placed {
-        let load = |desk: &usize| self.desks[*desk].connections.load(Ordering::Relaxed);
-        let best = (0..self.desks.len()).min_by_key(|desk| (load(desk), *desk != here)).unwrap_or(here);
-        self.desks[best].connections.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted { floor: self.clone(), desk: best, handed_over: false };
-        if best == here {
-            return Ok(Some((stream, counted)));
-        }
-        match self.desks[best].inbox.try_send(stream.into_std()?) {
-            // The other desk has it, and its count.
-            Ok(()) => {
-                counted.hand_over();
-                Ok(None)
-            }
-            // It is overwhelmed, or draining: who has the connection serves it.
-            Err(mpsc::error::TrySendError::Full(stream) | mpsc::error::TrySendError::Closed(stream)) => {
-                self.desks[here].connections.fetch_add(1, Ordering::Relaxed);
-                self.received(stream, here)
-            }
-        }
-    }
-
-    /// Takes a connection that is counted at `here` already.
-    fn received(self: &Arc<Self>, stream: std::net::TcpStream, here: usize) -> Placed {
-        let counted = Counted { floor: self.clone(), desk: here, handed_over: false };
-        Ok(Some((TcpStream::from_std(stream)?, counted)))
-    }
-}
-
-impl Counted {
-    /// Leaves the count to whoever receives the connection.
-    fn hand_over(mut self) {
-        self.handed_over = true;
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.handed_over {
-            return;
-        }
-        self.floor.desks[self.desk].connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// An error of the one connection says nothing of the next; any other is the system's, and passes
 /// when something is closed.
 async fn pause_after(error: &io::Error) {
@@ -291,53 +212,5 @@ where
 {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn floor(desks: usize) -> (Arc<Floor>, Vec<mpsc::Receiver<std::net::TcpStream>>) {
-        let (desks, inboxes) = (0..desks)
-            .map(|_| {
-                let (inbox, receiver) = mpsc::channel(1);
-                (Desk { connections: AtomicUsize::new(0), inbox }, receiver)
-            })
-            .unzip();
-        (Arc::new(Floor { desks }), inboxes)
-    }
-
-    async fn connection() -> TcpStream {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()
-    }
-
-    fn counts(floor: &Floor) -> Vec<usize> {
-        floor.desks.iter().map(|desk| desk.connections.load(Ordering::Relaxed)).collect()
-    }
-
-    #[tokio::test]
-    async fn connections_go_where_there_are_fewest() {
-        let (floor, mut inboxes) = floor(2);
-        let first = floor.place(connection().await, 0).unwrap().expect("here, where as few are as elsewhere");
-        assert!(floor.place(connection().await, 0).unwrap().is_none(), "the other desk has fewer");
-        assert_eq!(counts(&floor), [1, 1]);
-
-        let second = floor.received(inboxes[1].recv().await.unwrap(), 1).unwrap();
-        assert_eq!(counts(&floor), [1, 1]);
-        drop(second);
-        drop(first);
-        assert_eq!(counts(&floor), [0, 0]);
-    }
-
-    #[tokio::test]
-    async fn a_desk_that_takes_no_more_loses_no_connection() {
-        let (floor, inboxes) = floor(2);
-        drop(inboxes);
-        let first = floor.place(connection().await, 0).unwrap();
-        let second = floor.place(connection().await, 0).unwrap();
-        assert!(first.is_some() && second.is_some());
-        assert_eq!(counts(&floor), [2, 0]);
     }
 }
