@@ -2,9 +2,9 @@
 //! listener.
 
 mod refresh;
+mod serve;
 mod status;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use http::header::CONTENT_TYPE;
 
 pub use self::status::{CredentialStatus, Status};
 
+use crate::config::Address;
 use crate::lifecycle::{Readiness, Remark};
 use crate::telemetry::metrics::{self, Metrics, TokenTimes};
 use crate::token::cell::Handle;
@@ -32,9 +33,9 @@ pub struct Parts {
     /// `environment`
     pub environment: &'static str,
     /// Where apps reach the proxy.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// Where this is served.
-    pub admin: SocketAddr,
+    pub admin: Address,
     /// Where requests go.
     pub upstream: String,
     /// How many workers serve.

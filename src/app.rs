@@ -8,7 +8,6 @@ mod stand_in;
 
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use tracing::{info, warn};
 use self::keeper::Keeper;
 use self::stand_in::StandIn;
 use crate::admin::{Admin, Parts};
-use crate::config::{Config, Environment, Shutdown};
+use crate::config::{Address, Config, Environment, Shutdown};
 use crate::lifecycle::{self, Caught, Readiness};
 use crate::listener::{BindError, Listener};
 use crate::proxy::record::InFlight;
@@ -144,19 +143,19 @@ impl Api {
 impl App {
     /// Takes the sockets and reads what the configuration points at.
     pub fn bind(config: Config) -> Result<Self, StartError> {
-        let listener = Listener::bind("listen.address", config.listen.address)?;
-        let admin = Listener::bind("admin.address", config.admin.address)?;
+        let listener = Listener::bind("listen.address", &config.listen.address, &config.listen.unix)?;
+        let admin = Listener::bind("admin.address", &config.admin.address, &config.admin.unix)?;
         let api = Api::of(&config)?;
         Ok(Self { config, listener, admin, api })
     }
 
     /// Where apps reach the proxy.
-    pub fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> &Address {
         self.listener.address()
     }
 
     /// Where operators reach it.
-    pub fn admin_address(&self) -> SocketAddr {
+    pub fn admin_address(&self) -> &Address {
         self.admin.address()
     }
 
@@ -185,7 +184,7 @@ impl App {
             wait_timeout: config.token.wait_timeout,
             scheme: api.scheme,
             authority: api.authority,
-            listen: listener.address(),
+            listen: listener.address().clone(),
             tls: api.tls,
             tokens: Handles {
                 api: api_keeper.handle().clone(),
@@ -198,17 +197,19 @@ impl App {
             metrics: metrics.clone(),
         };
         let (drainer, drain) = lifecycle::drain();
+        // However this ends, no path is left behind, not even by a worker that has to be left alone.
+        let _leaving = [listener.leaving(), admin_listener.leaving()];
         let listener = Arc::new(listener);
         let mut workers = Workers::start(&listener, &blueprint, &drain)?;
-        let listen = listener.address();
+        let listen = listener.address().clone();
         // The workers' own handles are all that is left: when they stop accepting, the port is free.
         drop(listener);
         accepting.ready(None);
 
         let admin = Admin::new(Parts {
             environment: config.environment.as_str(),
-            listen,
-            admin: admin_listener.address(),
+            listen: listen.clone(),
+            admin: admin_listener.address().clone(),
             upstream: api.base_url.to_string(),
             workers: workers.count(),
             started: Instant::now(),
@@ -224,7 +225,7 @@ impl App {
             workers = workers.count(),
             "serving"
         );
-        let serve_admin = axum::serve(admin_listener.accepting()?, admin.router()).into_future();
+        let serve_admin = admin.serve(admin_listener.accepting()?);
         let mut next_ending = async || loop {
             match signal().await {
                 Caught::Hangup => {

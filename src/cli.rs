@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Flags, Loaded, Problems, Sources};
+use crate::config::{self, Address, Flags, Loaded, Problems, Sources};
 
 /// Holds a LiquidCommerce API key and puts a fresh access token on every request of the apps beside it.
 ///
@@ -69,11 +69,11 @@ struct Options {
     /// sandbox, staging or production [variable: LIQUID_ENVIRONMENT]
     #[arg(long, global = true, value_name = "NAME")]
     environment: Option<String>,
-    /// Where apps reach the proxy [default: 127.0.0.1:8000]
-    #[arg(long, global = true, value_name = "HOST:PORT")]
+    /// Where apps reach the proxy: HOST:PORT or unix:/path [default: 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
     listen_address: Option<String>,
-    /// Where health, metrics and status are served [default: 127.0.0.1:8001]
-    #[arg(long, global = true, value_name = "HOST:PORT")]
+    /// Where health, metrics and status are served, alike [default: 127.0.0.1:8001]
+    #[arg(long, global = true, value_name = "ADDRESS")]
     admin_address: Option<String>,
     /// Forward to this URL instead of the environment's own
     #[arg(long, global = true, value_name = "URL")]
@@ -161,7 +161,7 @@ fn with_configuration(options: Options, command: impl FnOnce(Loaded) -> Exit) ->
     config::load(&options.sources()).map_or_else(|problems| refuse(&problems), command)
 }
 
-fn with_admin(options: Options, command: impl FnOnce(&config::Admin) -> Exit) -> Exit {
+fn with_admin(options: Options, command: impl FnOnce(&Address) -> Exit) -> Exit {
     config::load_admin(&options.sources()).map_or_else(|problems| refuse(&problems), |admin| command(&admin))
 }
 

@@ -5,6 +5,7 @@
 //! file, environment variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
 //! so one run of `check` shows all of it.
 
+mod address;
 mod file;
 mod kind;
 mod layer;
@@ -20,12 +21,12 @@ mod sources;
 mod systemd;
 mod variables;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{Method, Uri};
 
+pub use address::{Address, UnixAccess};
 pub use kind::Kind;
 pub use load::{load, load_admin};
 pub use loaded::{Loaded, Setting};
@@ -84,17 +85,21 @@ impl Environment {
 /// `[listen]`: where apps reach the proxy.
 #[derive(Debug, Clone)]
 pub struct Listen {
-    /// `address`; port 0 takes any free port.
-    pub address: SocketAddr,
+    /// `address`
+    pub address: Address,
     /// `allow_remote`: whether `address` may be other than loopback.
     pub allow_remote: bool,
+    /// `unix_mode` and `unix_allowed_uids`
+    pub unix: UnixAccess,
 }
 
 /// `[admin]`: health, metrics and status.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    /// `address`; port 0 takes any free port.
-    pub address: SocketAddr,
+    /// `address`
+    pub address: Address,
+    /// `unix_mode` and `unix_allowed_uids`
+    pub unix: UnixAccess,
 }
 
 /// `[upstream]`: the API that requests are forwarded to.

@@ -25,7 +25,6 @@ mod second_try;
 mod upload;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -45,7 +44,7 @@ use self::path::{Authentication, OrdersPaths, Readings};
 use self::record::{InFlight, Own, Record};
 use self::replay::{Kept, Replay};
 use self::upload::{Progress, Upload};
-use crate::config::AccessLog;
+use crate::config::{AccessLog, Address};
 use crate::telemetry::metrics::Metrics;
 use crate::token::cell::{Current, TokenCell};
 use crate::token::{Credential, Moment};
@@ -67,7 +66,7 @@ pub struct Proxy {
     routes: Routes,
     search_memory: SearchMemory,
     local: Router,
-    listen: SocketAddr,
+    listen: Address,
     max_body: u64,
     in_flight: Arc<InFlight>,
     metrics: Metrics,
@@ -148,7 +147,7 @@ impl Proxy {
         let body = ClientBody::new(body, &head.headers);
         let place = self.in_flight.enter().ok_or_else(|| Refusal::Overloaded(self.in_flight.most()))?;
         record.keep(place);
-        guard::check(&head, self.listen, self.max_body)?;
+        guard::check(&head, &self.listen, self.max_body)?;
         let uri = head.uri.clone();
         let path = Readings::of(uri.path());
         if let Some(endpoint) = Authentication::of(&path) {

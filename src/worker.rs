@@ -30,9 +30,6 @@ use crate::proxy::{Blueprint, Proxy};
 /// own pools keep one, so that it is they who close it.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// The pause after the system had no file descriptor left for a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// The running workers.
 #[derive(Debug)]
 pub struct Workers {
@@ -136,13 +133,14 @@ impl Worker {
         // An error means that the start was given up.
         let _ = started.send(Ok(()));
         let metrics = self.blueprint.metrics.clone();
+        let turned_away = || metrics.connection_turned_away("app");
         let service = TowerToHyperService::new(Proxy::new(self.blueprint).into_service());
         let mut builder = auto::Builder::new(LocalExecutor);
         builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
         builder.http2().timer(TokioTimer::new());
         let connections = GracefulShutdown::new();
         let serve = |placed: Placed| {
-            let (stream, counted) = match placed {
+            let (connection, counted) = match placed {
                 Ok(Some(mine)) => mine,
                 Ok(None) => return,
                 Err(error) => {
@@ -150,14 +148,12 @@ impl Worker {
                     return;
                 }
             };
-            // An error means that the connection is gone already, which its first read will show.
-            let _ = stream.set_nodelay(true);
             metrics.connection_opened();
             let metrics = metrics.clone();
-            let connection = builder.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-            let connection = connections.watch(connection);
+            let served = builder.serve_connection(TokioIo::new(connection), service.clone()).into_owned();
+            let served = connections.watch(served);
             tokio::task::spawn_local(async move {
-                if let Err(error) = connection.await {
+                if let Err(error) = served.await {
                     debug!(%error, "an app's connection ended badly");
                 }
                 metrics.connection_closed();
@@ -166,39 +162,20 @@ impl Worker {
         };
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => serve(self.floor.place(stream, self.desk)),
-                    Err(error) => pause_after(&error).await,
-                },
-                Some(stream) = self.inbox.recv() => serve(self.floor.received(stream, self.desk)),
+                connection = listener.next(turned_away) => serve(self.floor.place(connection, self.desk)),
+                Some(handed) = self.inbox.recv() => serve(self.floor.received(handed, self.desk)),
                 () = self.drain.started() => break,
             }
         }
-        // Those that wait in the system's queue were accepted as far as their clients know.
-        while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-            serve(self.floor.place(stream, self.desk));
+        for connection in listener.close(turned_away) {
+            serve(self.floor.place(connection, self.desk));
         }
-        drop(listener);
         // What was on its way to this worker is a client's all the same.
         self.inbox.close();
-        while let Some(stream) = self.inbox.recv().await {
-            serve(self.floor.received(stream, self.desk));
+        while let Some(handed) = self.inbox.recv().await {
+            serve(self.floor.received(handed, self.desk));
         }
         connections.shutdown().await;
-    }
-}
-
-/// An error of the one connection says nothing of the next; any other is the system's, and passes
-/// when something is closed.
-async fn pause_after(error: &io::Error) {
-    match error.kind() {
-        io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionRefused => {}
-        _ => {
-            warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
     }
 }
 

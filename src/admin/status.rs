@@ -23,9 +23,9 @@ pub struct Status {
     pub ready: bool,
     /// What is waited for, by name, and why.
     pub pending: Vec<Pending>,
-    /// `host:port` of the apps' listener.
+    /// Where apps reach the proxy: `host:port` or `unix:/path`.
     pub listen: String,
-    /// `host:port` of this listener.
+    /// Where this is served.
     pub admin: String,
     /// Where requests go.
     pub upstream: String,

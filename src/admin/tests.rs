@@ -22,8 +22,8 @@ fn admin() -> (Admin, Manager, Latch) {
     let (manager, handle) = Manager::new(Credential::Api, policy, Clock::default(), latch, metrics.clone());
     let admin = Admin::new(Parts {
         environment: "sandbox",
-        listen: "127.0.0.1:8000".parse().unwrap(),
-        admin: "127.0.0.1:8001".parse().unwrap(),
+        listen: Address::Tcp("127.0.0.1:8000".parse().unwrap()),
+        admin: Address::Unix("/run/liquid/admin.sock".into()),
         upstream: "http://127.0.0.1:9/".into(),
         workers: 2,
         started: Instant::now(),

@@ -1,19 +1,19 @@
 //! `run` and `sandbox`: the proxy itself.
 
-use std::fmt::Write as _;
-
 use tokio::runtime;
 use tracing::error;
 
 use super::{Exit, complain, say};
 use crate::app::{App, Outcome};
-use crate::config::{Config, Environment, Loaded};
+use crate::config::{Address, Config, Environment, Loaded};
 use crate::lifecycle::{self, Signals};
 use crate::telemetry;
 
 /// Serves until a signal ends it.
 pub(super) fn run(loaded: Loaded) -> Exit {
     let config = loaded.config;
+    // Before the first thread, which the log has.
+    lifecycle::keep_files_private();
     // Held to the end: dropped, it writes what is left.
     let _log = telemetry::init(&config.log);
     lifecycle::raise_file_limit();
@@ -56,18 +56,27 @@ fn unavailable(error: impl std::fmt::Display) -> Exit {
 
 /// What is where, and a line to try it with.
 fn banner(config: &Config, app: &App) -> String {
-    let mut text = format!(
-        "liquid-auth-proxy {}\n  environment  {}\n  apps         http://{}\n  admin        http://{}\n",
-        env!("CARGO_PKG_VERSION"),
-        config.environment.as_str(),
-        app.address(),
-        app.admin_address(),
-    );
+    let shown = |address: &Address| match address {
+        Address::Tcp(address) => format!("http://{address}"),
+        Address::Unix(_) => address.to_string(),
+    };
     let example = match config.environment {
         Environment::Sandbox => "-d '{\"search\":\"gin\"}'",
         Environment::Staging | Environment::Production => "-H 'content-type: application/json' -d '{}'",
     };
-    // Writing to a string cannot fail.
-    let _ = write!(text, "\n  curl http://{}/catalog/search {example}\n", app.address());
-    text
+    let curl = match app.address() {
+        Address::Tcp(address) => format!("curl http://{address}/catalog/search"),
+        // In quotes for the shell; one in the path ends them, stands escaped, and begins them again.
+        Address::Unix(path) => {
+            let path = path.display().to_string().replace('\'', r"'\''");
+            format!("curl --unix-socket '{path}' http://localhost/catalog/search")
+        }
+    };
+    format!(
+        "liquid-auth-proxy {}\n  environment  {}\n  apps         {}\n  admin        {}\n\n  {curl} {example}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.environment.as_str(),
+        shown(app.address()),
+        shown(app.admin_address()),
+    )
 }

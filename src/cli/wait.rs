@@ -6,16 +6,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use tokio::runtime;
 
-use super::{Exit, ask, complain, say};
-use crate::config::Admin;
+use super::ask::{self, in_runtime};
+use super::{Exit, complain, say};
+use crate::config::Address;
 
 /// Between two looks: short enough that an app does not notice, long enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// One look at `/readyz`.
-pub(super) fn healthcheck(admin: &Admin) -> Exit {
+pub(super) fn healthcheck(admin: &Address) -> Exit {
     in_runtime(async {
         match readiness(admin).await {
             Ok(()) => {
@@ -31,7 +31,7 @@ pub(super) fn healthcheck(admin: &Admin) -> Exit {
 }
 
 /// Looks until the proxy is ready, for at most `max`; then this process becomes `command`, if there is one.
-pub(super) fn wait(admin: &Admin, max: Duration, command: &[OsString]) -> Exit {
+pub(super) fn wait(admin: &Address, max: Duration, command: &[OsString]) -> Exit {
     let exit = in_runtime(async {
         let started = Instant::now();
         loop {
@@ -55,20 +55,10 @@ pub(super) fn wait(admin: &Admin, max: Duration, command: &[OsString]) -> Exit {
 }
 
 /// Why the proxy is not ready, if it is not.
-async fn readiness(admin: &Admin) -> Result<(), String> {
-    match ask::get(admin.address, "/readyz").await {
+async fn readiness(admin: &Address) -> Result<(), String> {
+    match ask::get(admin, "/readyz").await {
         Ok((StatusCode::OK, _)) => Ok(()),
         Ok((_, pending)) => Err(pending.trim_end().to_owned()),
         Err(silence) => Err(silence.to_string()),
-    }
-}
-
-fn in_runtime(command: impl Future<Output = Exit>) -> Exit {
-    match runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(command),
-        Err(error) => {
-            complain(format_args!("the system refused: {error}"));
-            Exit::Unavailable
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod credential;
 mod list;
+mod listen;
 mod network;
 mod path;
 mod quantity;
@@ -12,10 +13,12 @@ use config::ValueKind;
 
 pub(super) use credential::{SecretText, UserId};
 pub(super) use list::{List, MAX_ITEMS};
-pub(super) use network::{Address, BaseUrl};
+pub(super) use listen::{ListenAddress, Mode, Uid};
+pub(super) use network::BaseUrl;
 pub(super) use path::{MethodAndPath, PathPrefix};
 pub(super) use quantity::{Count, Ratio, Size, Time};
 
+use self::quantity::whole;
 use super::nearest::nearest;
 
 /// A kind of value, as messages and documentation see it.

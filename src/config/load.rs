@@ -11,7 +11,7 @@ use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use super::schema::{ADMIN_ADDRESS, ENVIRONMENT};
 use super::sources::Sources;
-use super::{Admin, Environment, sections, systemd, variables};
+use super::{Address, Environment, sections, systemd, variables};
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 
@@ -34,11 +34,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 ///
 /// # Errors
 /// What is wrong with that one value.
-pub fn load_admin(sources: &Sources) -> Result<Admin, Problems> {
+pub fn load_admin(sources: &Sources) -> Result<Address, Problems> {
     let merged = merge(sources, &mut Vec::new())?;
     let mut problems = Vec::new();
     let address = Reader::new(&merged, &mut problems).required(&ADMIN_ADDRESS);
-    address.map(|address| Admin { address }).ok_or(Problems(problems))
+    address.ok_or(Problems(problems))
 }
 
 /// Lays the layers over each other; what is wrong within one of them is noted.

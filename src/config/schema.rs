@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::kind::{
-    Address, BaseUrl, Choice, Count, FilePath, Kind, List, MethodAndPath, PathPrefix, Ratio, SecretText,
-    Size, Switch, Time, UserId,
+    BaseUrl, Choice, Count, FilePath, Kind, List, ListenAddress, MethodAndPath, Mode, PathPrefix, Ratio,
+    SecretText, Size, Switch, Time, Uid, UserId,
 };
 use super::{AccessLog, Environment, Http2, LogFormat, LogLevel};
 
@@ -86,11 +86,15 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 29] = [
+static KEYS: [&Key; 33] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
+    &LISTEN_UNIX_MODE,
+    &LISTEN_UNIX_ALLOWED_UIDS,
     &ADMIN_ADDRESS,
+    &ADMIN_UNIX_MODE,
+    &ADMIN_UNIX_ALLOWED_UIDS,
     &UPSTREAM_BASE_URL,
     &UPSTREAM_CA_FILE,
     &UPSTREAM_CONNECT_TIMEOUT,
@@ -136,9 +140,9 @@ pub(super) static ENVIRONMENT: Key<Choice<Environment>> = Key {
     )
 };
 
-pub(super) static LISTEN_ADDRESS: Key<Address> = Key {
+pub(super) static LISTEN_ADDRESS: Key<ListenAddress> = Key {
     flag: Some("--listen-address"),
-    ..Key::new("listen.address", Some(r#""127.0.0.1:8000""#), Address, "Where apps reach the proxy.")
+    ..Key::new("listen.address", Some(r#""127.0.0.1:8000""#), ListenAddress, "Where apps reach the proxy.")
 };
 
 pub(super) static LISTEN_ALLOW_REMOTE: Key<Switch> = Key::new(
@@ -148,15 +152,35 @@ pub(super) static LISTEN_ALLOW_REMOTE: Key<Switch> = Key::new(
     "Whether `listen.address` and `admin.address` may be reachable from other machines.",
 );
 
-pub(super) static ADMIN_ADDRESS: Key<Address> = Key {
+pub(super) static LISTEN_UNIX_MODE: Key<Mode> =
+    Key::new("listen.unix_mode", Some(r#""0600""#), Mode, "The mode of the apps' Unix socket.");
+
+pub(super) static LISTEN_UNIX_ALLOWED_UIDS: Key<List<Uid>> = Key::new(
+    "listen.unix_allowed_uids",
+    Some("[]"),
+    List(Uid),
+    "Whose connections to the apps' Unix socket are served. Without any, its mode alone decides.",
+);
+
+pub(super) static ADMIN_ADDRESS: Key<ListenAddress> = Key {
     flag: Some("--admin-address"),
     ..Key::new(
         "admin.address",
         Some(r#""127.0.0.1:8001""#),
-        Address,
+        ListenAddress,
         "Where health, metrics and status are served.",
     )
 };
+
+pub(super) static ADMIN_UNIX_MODE: Key<Mode> =
+    Key::new("admin.unix_mode", Some(r#""0600""#), Mode, "The mode of the admin listener's Unix socket.");
+
+pub(super) static ADMIN_UNIX_ALLOWED_UIDS: Key<List<Uid>> = Key::new(
+    "admin.unix_allowed_uids",
+    Some("[]"),
+    List(Uid),
+    "Whose connections to the admin listener's Unix socket are served. Without any, its mode alone decides.",
+);
 
 pub(super) static UPSTREAM_BASE_URL: Key<BaseUrl> = Key {
     flag: Some("--upstream-base-url"),

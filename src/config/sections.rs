@@ -4,18 +4,16 @@
 
 mod credentials;
 mod files;
+mod listeners;
 
-use std::net::SocketAddr;
-
-use super::kind::Refusal;
 use super::reader::Reader;
 use super::schema;
-use super::{Admin, Config, Listen, Log, Requests, Shutdown, Token, Upstream};
+use super::{Config, Log, Requests, Shutdown, Token, Upstream};
 
 /// Reads everything; `None` if anything that has to be there is missing or wrong.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let environment = reader.required(&schema::ENVIRONMENT);
-    let listeners = listeners(reader);
+    let listeners = listeners::listeners(reader);
     let upstream = upstream(reader);
     let credentials = credentials::credentials(reader, environment);
     let token = token(reader);
@@ -34,41 +32,6 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         shutdown: shutdown?,
         log: log?,
     })
-}
-
-fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
-    let address = reader.required(&schema::LISTEN_ADDRESS);
-    let allow_remote = reader.required(&schema::LISTEN_ALLOW_REMOTE);
-    let admin = reader.required(&schema::ADMIN_ADDRESS);
-
-    // Who reaches the app's listener uses the key; who reaches the admin's reads what goes on.
-    if allow_remote == Some(false) {
-        if address.is_some_and(is_remote) {
-            reader.refuse(&schema::LISTEN_ADDRESS, refused_remote());
-        }
-        if admin.is_some_and(is_remote) {
-            reader.refuse(&schema::ADMIN_ADDRESS, refused_remote());
-        }
-    }
-    let (address, allow_remote, admin) = (address?, allow_remote?, admin?);
-    if collide(address, admin) {
-        reader.refuse(&schema::ADMIN_ADDRESS, Refusal::new("is taken by listen.address"));
-    }
-    Some((Listen { address, allow_remote }, Admin { address: admin }))
-}
-
-fn is_remote(address: SocketAddr) -> bool {
-    !address.ip().to_canonical().is_loopback()
-}
-
-fn refused_remote() -> Refusal {
-    Refusal::new("could be reached from other machines, which needs listen.allow_remote = true")
-}
-
-/// A wildcard address takes the port on every address.
-fn collide(a: SocketAddr, b: SocketAddr) -> bool {
-    let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
-    overlap && a.port() == b.port() && a.port() != 0
 }
 
 fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
@@ -126,37 +89,4 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
     let level = reader.required(&schema::LOG_LEVEL);
     let access = reader.required(&schema::LOG_ACCESS);
     Some(Log { format: format?, level: level?, access: access? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wildcard_takes_the_port_everywhere() {
-        for (a, b, taken) in [
-            ("127.0.0.1:8000", "127.0.0.1:8000", true),
-            ("0.0.0.0:8000", "127.0.0.1:8000", true),
-            ("127.0.0.1:8000", "[::]:8000", true),
-            ("127.0.0.1:8000", "127.0.0.1:8001", false),
-            ("127.0.0.1:8000", "127.0.0.2:8000", false),
-            ("127.0.0.1:0", "127.0.0.1:0", false),
-        ] {
-            assert_eq!(collide(a.parse().unwrap(), b.parse().unwrap()), taken, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_loopback_in_every_notation() {
-        for (address, remote) in [
-            ("127.9.9.9:1", false),
-            ("[::1]:1", false),
-            ("[::ffff:127.0.0.1]:1", false),
-            ("0.0.0.0:1", true),
-            ("[::]:1", true),
-            ("10.0.0.1:1", true),
-        ] {
-            assert_eq!(is_remote(address.parse().unwrap()), remote, "{address}");
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! What a worker's data path is made from.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use rustls::ClientConfig;
 use super::in_band::SearchMemory;
 use super::record::InFlight;
 use super::replay::Routes;
-use crate::config::{self, AccessLog};
+use crate::config::{self, AccessLog, Address};
 use crate::telemetry::metrics::Metrics;
 use crate::token::cell::Handle;
 
@@ -30,7 +29,7 @@ pub struct Blueprint {
     /// Host and port of `upstream.base_url`.
     pub authority: Authority,
     /// Where apps reach the proxy.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// Whom to trust.
     pub tls: ClientConfig,
     /// Where the tokens come from.

@@ -1,14 +1,15 @@
 //! Which requests are passed on at all.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::header::UPGRADE;
 use http::{HeaderMap, Method, Version, request};
 
 use super::error::Refusal;
+use crate::config::Address;
 
 /// Refuses what the proxy does not pass on. `listen` is where apps reach it.
-pub(super) fn check(head: &request::Parts, listen: SocketAddr, max_body: u64) -> Result<(), Refusal> {
+pub(super) fn check(head: &request::Parts, listen: &Address, max_body: u64) -> Result<(), Refusal> {
     method(&head.method)?;
     target(head, listen)?;
     upgrade(&head.headers)?;
@@ -30,7 +31,7 @@ fn method(method: &Method) -> Result<(), Refusal> {
 
 /// A target in absolute form (RFC 9112, section 3.2.2) must name this proxy: who names another host
 /// takes it for a general HTTP proxy, and would get an answer of the API's for that host's.
-fn target(head: &request::Parts, listen: SocketAddr) -> Result<(), Refusal> {
+fn target(head: &request::Parts, listen: &Address) -> Result<(), Refusal> {
     // In HTTP/2 every request has an authority (RFC 9113, section 8.3.1).
     let absolute = head.uri.authority().filter(|_| head.version <= Version::HTTP_11);
     match absolute {
@@ -41,10 +42,10 @@ fn target(head: &request::Parts, listen: SocketAddr) -> Result<(), Refusal> {
     }
 }
 
-fn is_ours(host: &str, listen: IpAddr) -> bool {
+fn is_ours(host: &str, listen: Option<IpAddr>) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match address {
-        Ok(address) => address.is_loopback() || address.is_unspecified() || address == listen,
+        Ok(address) => address.is_loopback() || address.is_unspecified() || Some(address) == listen,
         Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
@@ -81,7 +82,8 @@ mod tests {
 
     fn check_with(request: request::Builder) -> Result<(), String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        check(&head, "192.0.2.7:8000".parse().unwrap(), 100).map_err(|refusal| refusal.code().to_owned())
+        check(&head, &Address::Tcp("192.0.2.7:8000".parse().unwrap()), 100)
+            .map_err(|refusal| refusal.code().to_owned())
     }
 
     #[test]

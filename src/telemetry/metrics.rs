@@ -38,6 +38,7 @@ struct Inner {
     sent_again: Family<OutcomeLabels, Counter>,
     connections_open: Gauge,
     connections: Counter,
+    turned_away: Family<ListenerLabels, Counter>,
     upstream_connects: Family<OutcomeLabels, Counter>,
     authentications: Family<AuthenticationLabels, Counter>,
     token_expiry: Family<CredentialLabels, Seconds>,
@@ -65,6 +66,11 @@ struct CodeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RetryAfterLabels {
     retry_after: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -125,6 +131,7 @@ impl Metrics {
             sent_again: Family::default(),
             connections_open: Gauge::default(),
             connections: Counter::default(),
+            turned_away: Family::default(),
             upstream_connects: Family::default(),
             authentications: Family::default(),
             token_expiry: Family::default(),
@@ -199,6 +206,11 @@ impl Metrics {
     /// An app's connection is closed.
     pub fn connection_closed(&self) {
         self.0.connections_open.dec();
+    }
+
+    /// A connection to a listener, `app` or `admin`, was closed at once, because its user may not connect.
+    pub fn connection_turned_away(&self, listener: &'static str) {
+        self.0.turned_away.get_or_create(&ListenerLabels { listener }).inc();
     }
 
     /// Open connections of apps.
@@ -277,6 +289,11 @@ impl Inner {
         );
         r.register("connections_open", "Open connections of apps", self.connections_open.clone());
         r.register("connections", "Connections accepted from apps", self.connections.clone());
+        r.register(
+            "connections_turned_away",
+            "Connections closed at once, because their user may not connect",
+            self.turned_away.clone(),
+        );
         r.register("upstream_connects", "Connections to the API tried", self.upstream_connects.clone());
         r.register(
             "authentication_attempts",

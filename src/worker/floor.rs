@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+
+use crate::listener::{Connection, Detached};
 
 /// Connections that may be on their way from one worker to another.
 const INBOX: usize = 64;
@@ -20,7 +21,7 @@ pub(super) struct Floor {
 #[derive(Debug)]
 struct Desk {
     connections: AtomicUsize,
-    inbox: mpsc::Sender<std::net::TcpStream>,
+    inbox: mpsc::Sender<Detached>,
 }
 
 /// A connection counted at a worker, until it is dropped.
@@ -32,10 +33,10 @@ pub(super) struct Counted {
 }
 
 /// Where a worker gets what others accepted for it.
-pub(super) type Inbox = mpsc::Receiver<std::net::TcpStream>;
+pub(super) type Inbox = mpsc::Receiver<Detached>;
 
 /// What becomes of an accepted connection: `None` where another worker has it.
-pub(super) type Placed = io::Result<Option<(TcpStream, Counted)>>;
+pub(super) type Placed = io::Result<Option<(Connection, Counted)>>;
 
 impl Floor {
     /// A floor with `count` desks, and each desk's inbox.
@@ -54,32 +55,32 @@ impl Floor {
     }
 
     /// Finds the desk for a connection that was accepted at `here`.
-    pub(super) fn place(self: &Arc<Self>, stream: TcpStream, here: usize) -> Placed {
+    pub(super) fn place(self: &Arc<Self>, connection: Connection, here: usize) -> Placed {
         let load = |desk: &usize| self.desks[*desk].connections.load(Ordering::Relaxed);
         let best = (0..self.desks.len()).min_by_key(|desk| (load(desk), *desk != here)).unwrap_or(here);
         self.desks[best].connections.fetch_add(1, Ordering::Relaxed);
         let counted = Counted { floor: self.clone(), desk: best, handed_over: false };
         if best == here {
-            return Ok(Some((stream, counted)));
+            return Ok(Some((connection, counted)));
         }
-        match self.desks[best].inbox.try_send(stream.into_std()?) {
+        match self.desks[best].inbox.try_send(connection.detach()?) {
             // The other desk has it, and its count.
             Ok(()) => {
                 counted.hand_over();
                 Ok(None)
             }
             // It is overwhelmed, or draining: who has the connection serves it.
-            Err(mpsc::error::TrySendError::Full(stream) | mpsc::error::TrySendError::Closed(stream)) => {
+            Err(mpsc::error::TrySendError::Full(handed) | mpsc::error::TrySendError::Closed(handed)) => {
                 self.desks[here].connections.fetch_add(1, Ordering::Relaxed);
-                self.received(stream, here)
+                self.received(handed, here)
             }
         }
     }
 
     /// Takes a connection that is counted at `here` already.
-    pub(super) fn received(self: &Arc<Self>, stream: std::net::TcpStream, here: usize) -> Placed {
+    pub(super) fn received(self: &Arc<Self>, handed: Detached, here: usize) -> Placed {
         let counted = Counted { floor: self.clone(), desk: here, handed_over: false };
-        Ok(Some((TcpStream::from_std(stream)?, counted)))
+        Ok(Some((handed.attach()?, counted)))
     }
 }
 
@@ -103,9 +104,8 @@ impl Drop for Counted {
 mod tests {
     use super::*;
 
-    async fn connection() -> TcpStream {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()
+    async fn connection() -> Connection {
+        Connection::Unix(tokio::net::UnixStream::pair().unwrap().0)
     }
 
     fn counts(floor: &Floor) -> Vec<usize> {

@@ -1,35 +1,12 @@
-//! Where to listen and whom to call: nothing here is looked up, so a name other than `localhost`
-//! stands in `upstream.base_url` only.
+//! Whom to call. The one place in the configuration where a host's name may stand; it is not looked up here.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 
 use config::ValueKind;
 use http::Uri;
 use rustls::pki_types::ServerName;
 
 use super::{Kind, Parse, Refusal, text};
-
-/// An address to listen on.
-pub(in crate::config) struct Address;
-
-impl Kind for Address {
-    fn allowed(&self) -> String {
-        "`IP:port`, `[IPv6]:port` or `localhost:port`; port 0 takes any free one".into()
-    }
-}
-
-impl Parse for Address {
-    type Value = SocketAddr;
-
-    fn parse(&self, value: &ValueKind) -> Result<SocketAddr, Refusal> {
-        let given = text(value)?;
-        let address = match given.strip_prefix("localhost:") {
-            Some(port) => port.parse().ok().map(|port| (Ipv4Addr::LOCALHOST, port).into()),
-            None => given.parse().ok(),
-        };
-        address.ok_or_else(|| Refusal::new("is not an address to listen on"))
-    }
-}
 
 /// Scheme and authority of an HTTP server.
 pub(in crate::config) struct BaseUrl;
@@ -87,30 +64,6 @@ fn is_loopback(name: &ServerName<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_ip_and_port() {
-        for (given, address) in [
-            ("127.0.0.1:8000", "127.0.0.1:8000"),
-            ("localhost:8000", "127.0.0.1:8000"),
-            ("[::1]:0", "[::1]:0"),
-            ("0.0.0.0:80", "0.0.0.0:80"),
-        ] {
-            assert_eq!(Address.parse(&given.into()).unwrap().to_string(), address);
-        }
-        for given in [
-            "",
-            "8000",
-            ":8000",
-            "localhost",
-            "localhost:",
-            "127.0.0.1:65536",
-            "example.com:80",
-            "unix:/run/x",
-        ] {
-            assert!(Address.parse(&given.into()).is_err(), "{given}");
-        }
-    }
 
     #[test]
     fn urls_are_a_scheme_and_a_host() {

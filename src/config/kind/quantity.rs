@@ -121,7 +121,7 @@ fn within<T: PartialOrd>(value: T, min: &T, max: &T) -> Result<T, Refusal> {
     if value >= *min && value <= *max { Ok(value) } else { Err(Refusal::new("is out of range")) }
 }
 
-fn whole(value: &ValueKind) -> Option<u64> {
+pub(super) fn whole(value: &ValueKind) -> Option<u64> {
     match value {
         ValueKind::I64(number) => u64::try_from(*number).ok(),
         ValueKind::U64(number) => Some(*number),

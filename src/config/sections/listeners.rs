@@ -1,0 +1,46 @@
+//! The two listeners: who reaches the app's uses the key, who reaches the admin's reads what goes on.
+
+use crate::config::kind::{List, Mode, Refusal, Uid};
+use crate::config::reader::Reader;
+use crate::config::schema::{self, Key};
+use crate::config::{Address, Admin, Listen, UnixAccess};
+
+pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
+    let listen = reader.required(&schema::LISTEN_ADDRESS);
+    let allow_remote = reader.required(&schema::LISTEN_ALLOW_REMOTE);
+    let listen_unix =
+        unix(reader, &schema::LISTEN_UNIX_MODE, &schema::LISTEN_UNIX_ALLOWED_UIDS, listen.as_ref());
+    let admin = reader.required(&schema::ADMIN_ADDRESS);
+    let admin_unix = unix(reader, &schema::ADMIN_UNIX_MODE, &schema::ADMIN_UNIX_ALLOWED_UIDS, admin.as_ref());
+
+    if allow_remote == Some(false) {
+        for (address, key) in [(&listen, &schema::LISTEN_ADDRESS), (&admin, &schema::ADMIN_ADDRESS)] {
+            if address.as_ref().is_some_and(Address::is_remote) {
+                let what = "could be reached from other machines, which needs listen.allow_remote = true";
+                reader.refuse(key, Refusal::new(what));
+            }
+        }
+    }
+    let (address, admin) = (listen?, admin?);
+    if address.collides_with(&admin) {
+        reader.refuse(&schema::ADMIN_ADDRESS, Refusal::new("is taken by listen.address"));
+    }
+    let listen = Listen { address, allow_remote: allow_remote?, unix: listen_unix? };
+    Some((listen, Admin { address: admin, unix: admin_unix? }))
+}
+
+fn unix(
+    reader: &mut Reader<'_>,
+    mode: &'static Key<Mode>,
+    allowed_uids: &'static Key<List<Uid>>,
+    address: Option<&Address>,
+) -> Option<UnixAccess> {
+    let mode = reader.required(mode);
+    let uids = reader.required(allowed_uids);
+    // Whoever set it counts on it.
+    if uids.as_ref().is_some_and(|uids| !uids.is_empty()) && matches!(address, Some(Address::Tcp(_))) {
+        let what = "needs a Unix socket: nobody knows the users who connect to a port";
+        reader.refuse(allowed_uids, Refusal::new(what));
+    }
+    Some(UnixAccess { mode: mode?, allowed_uids: uids? })
+}
