@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod run;
+mod status;
 mod wait;
 
 use std::ffi::OsString;
@@ -59,6 +60,8 @@ enum Command {
         #[arg(last = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
+    /// Tell how a running proxy is doing: exit 0, or 69 when none answers
+    Status,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -132,6 +135,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Check { connect } => with_configuration(options, |loaded| check::check(&loaded, connect)),
         Command::Healthcheck => with_admin(options, wait::healthcheck),
+        Command::Status => with_admin(options, status::status),
         Command::Wait { max, command } => with_admin(options, |admin| wait::wait(admin, max, &command)),
     };
     exit.into()
