@@ -1,8 +1,8 @@
 //! What the operator decides: one struct a section, each part of the program gets its own section.
 //!
 //! Values come in layers, later ones win: `config/default.toml` (embedded), the environment's
-//! file `config/{sandbox,staging,production}.toml` (embedded), credentials from systemd, the user's TOML
-//! file, environment variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
+//! file `config/{sandbox,staging,production}.toml` (embedded), credentials from systemd, the variables of
+//! proxies that many programs read, the user's TOML file, environment variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
 //! so one run of `check` shows all of it.
 
 mod address;
@@ -13,10 +13,12 @@ mod load;
 mod loaded;
 mod nearest;
 mod origin;
+mod outbound;
 mod problem;
 mod reader;
 mod schema;
 mod sections;
+mod shared;
 mod sources;
 mod systemd;
 mod variables;
@@ -31,6 +33,7 @@ pub use kind::Kind;
 pub use load::{load, load_admin};
 pub use loaded::{Loaded, Setting};
 pub use origin::Source;
+pub use outbound::Proxy;
 pub use problem::{Problem, Problems};
 pub use schema::{Key, keys};
 pub use sources::{Flags, Sources};
@@ -110,7 +113,10 @@ pub struct Upstream {
     pub base_url: Option<Uri>,
     /// `ca_file`: PEM roots that are trusted beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// `connect_timeout`: for name lookup, TCP and TLS together.
+    /// The proxy that the API is reached through: `proxy` or the variables of others, unless `no_proxy`
+    /// or a loopback address exempts the API.
+    pub proxy: Option<Proxy>,
+    /// `connect_timeout`: for name lookup, TCP, a proxy and TLS together.
     pub connect_timeout: Duration,
     /// `response_timeout`: from the request's last byte to the answer's head.
     pub response_timeout: Duration,

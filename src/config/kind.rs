@@ -4,6 +4,7 @@ mod credential;
 mod list;
 mod listen;
 mod network;
+mod outbound;
 mod path;
 mod quantity;
 
@@ -14,12 +15,14 @@ use config::ValueKind;
 pub(super) use credential::{SecretText, UserId};
 pub(super) use list::{List, MAX_ITEMS};
 pub(super) use listen::{ListenAddress, Mode, Uid};
-pub(super) use network::BaseUrl;
+pub(super) use network::{BaseUrl, is_loopback};
+pub(super) use outbound::{HttpProxy, NoProxy};
 pub(super) use path::{MethodAndPath, PathPrefix};
 pub(super) use quantity::{Count, Ratio, Size, Time};
 
 use self::quantity::whole;
 use super::nearest::nearest;
+use super::problem::shown;
 
 /// A kind of value, as messages and documentation see it.
 pub trait Kind: Sync {
@@ -30,6 +33,16 @@ pub trait Kind: Sync {
     /// cannot have it stays a text, for the key's own check to refuse.
     fn typed(&self, text: &str) -> ValueKind {
         ValueKind::from(text)
+    }
+
+    /// A value for people, in TOML's notation, without what is secret in it.
+    fn shown(&self, value: &ValueKind) -> String {
+        shown(value)
+    }
+
+    /// Of a list of these, the most items.
+    fn most_items(&self) -> usize {
+        MAX_ITEMS
     }
 
     /// Whether a file gives it as a list.

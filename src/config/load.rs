@@ -11,7 +11,7 @@ use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use super::schema::{ADMIN_ADDRESS, ENVIRONMENT};
 use super::sources::Sources;
-use super::{Address, Environment, sections, systemd, variables};
+use super::{Address, Environment, sections, shared, systemd, variables};
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 
@@ -55,8 +55,9 @@ fn merge(sources: &Sources, problems: &mut Vec<Problem>) -> Result<Merged, Probl
     let default = file::parse(DEFAULT, "config/default.toml", |_| Source::Default, problems);
     let environment = environment_layer(chosen, problems);
     let credentials = systemd::read(sources.credentials_directory.as_deref());
+    let shared = shared::read(&sources.variables);
 
-    Merged::new(&[default, environment, credentials, file, variables, flags]).map_err(|error| {
+    Merged::new(&[default, environment, credentials, shared, file, variables, flags]).map_err(|error| {
         // The crate fails only where a layer does, and ours do not.
         let (key, what) = ("configuration".into(), error.to_string());
         Problems(vec![Problem {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::layer::Merged;
 use super::origin::Source;
-use super::problem::{printable, shown};
+use super::problem::printable;
 use super::schema::{API_KEY, ORDERS_PASSWORD, keys};
 use super::{Config, Orders, SecretSource};
 
@@ -35,7 +35,7 @@ pub struct Setting {
 
 /// The settings in force: of a secret and its file only the one that won.
 pub(super) fn settings(merged: &Merged, config: &Config) -> Vec<Setting> {
-    let Config { credentials, .. } = config;
+    let Config { credentials, upstream, .. } = config;
     let password = credentials.orders.as_ref().map(|Orders { password, .. }| password);
     let idle = [(&API_KEY, credentials.api.as_ref()), (&ORDERS_PASSWORD, password)].map(|(keys, won)| {
         won.map(|won| match won {
@@ -47,8 +47,11 @@ pub(super) fn settings(merged: &Merged, config: &Config) -> Vec<Setting> {
         .filter(|key| !idle.contains(&Some(key.key)))
         .filter_map(|key| {
             let (value, source) = merged.get(key.key)?;
-            let is_secret = key.is_secret();
-            let value = if is_secret { "<redacted>".to_owned() } else { shown(value) };
+            // A proxy that was meant for other programs and is not used here is none of ours.
+            if matches!(source, Source::Shared(_)) && upstream.proxy.is_none() {
+                return None;
+            }
+            let (value, is_secret) = (key.shown(value), key.is_secret());
             Some(Setting { key: key.key, value, source: source.clone(), is_secret })
         })
         .collect()

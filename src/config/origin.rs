@@ -12,6 +12,8 @@ pub enum Source {
     Environment(&'static str),
     /// A file in the directory where systemd puts a service's credentials.
     Credential,
+    /// A variable that many programs read, by its name: `HTTPS_PROXY`.
+    Shared(&'static str),
     /// The user's file.
     File {
         /// As it was given, not made absolute.
@@ -32,9 +34,10 @@ impl Source {
             Self::Default => 0,
             Self::Environment(_) => 1,
             Self::Credential => 2,
-            Self::File { .. } => 3,
-            Self::Variable(_) => 4,
-            Self::Flag(_) => 5,
+            Self::Shared(_) => 3,
+            Self::File { .. } => 4,
+            Self::Variable(_) => 5,
+            Self::Flag(_) => 6,
         }
     }
 }
@@ -47,7 +50,7 @@ impl fmt::Display for Source {
             Self::Credential => f.write_str("$CREDENTIALS_DIRECTORY"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Variable(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
+            Self::Shared(name) | Self::Flag(name) => f.write_str(name),
         }
     }
 }

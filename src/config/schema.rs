@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use config::ValueKind;
+
 use super::kind::{
-    BaseUrl, Choice, Count, FilePath, Kind, List, ListenAddress, MethodAndPath, Mode, PathPrefix, Ratio,
-    SecretText, Size, Switch, Time, Uid, UserId,
+    BaseUrl, Choice, Count, FilePath, HttpProxy, Kind, List, ListenAddress, MethodAndPath, Mode, NoProxy,
+    PathPrefix, Ratio, SecretText, Size, Switch, Time, Uid, UserId,
 };
 use super::{AccessLog, Environment, Http2, LogFormat, LogLevel};
 
@@ -43,6 +45,11 @@ impl<K: Kind + ?Sized> Key<K> {
     /// The shortcut, where there is one, or else [`Self::variable`].
     pub fn shortest_variable(&self) -> String {
         self.shortcut.map_or_else(|| self.variable(), str::to_owned)
+    }
+
+    /// A value of it for people, in TOML's notation, without what is secret in it.
+    pub(super) fn shown(&self, value: &ValueKind) -> String {
+        if self.is_secret() { "<redacted>".to_owned() } else { self.kind.shown(value) }
     }
 
     /// What values it takes, for people.
@@ -86,7 +93,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 33] = [
+static KEYS: [&Key; 35] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
@@ -97,6 +104,8 @@ static KEYS: [&Key; 33] = [
     &ADMIN_UNIX_ALLOWED_UIDS,
     &UPSTREAM_BASE_URL,
     &UPSTREAM_CA_FILE,
+    &UPSTREAM_PROXY,
+    &UPSTREAM_NO_PROXY,
     &UPSTREAM_CONNECT_TIMEOUT,
     &UPSTREAM_RESPONSE_TIMEOUT,
     &UPSTREAM_IDLE_TIMEOUT,
@@ -199,11 +208,26 @@ pub(super) static UPSTREAM_CA_FILE: Key<FilePath> = Key::new(
     "PEM certificates that are trusted beside the system's roots.",
 );
 
+/// May hold a password, so it has no flag.
+pub(super) static UPSTREAM_PROXY: Key<HttpProxy> = Key::new(
+    "upstream.proxy",
+    None,
+    HttpProxy,
+    "The HTTP proxy on the way to the API, for tokens and requests alike. Without it `HTTPS_PROXY` and `ALL_PROXY` are looked at.",
+);
+
+pub(super) static UPSTREAM_NO_PROXY: Key<List<NoProxy>> = Key::new(
+    "upstream.no_proxy",
+    Some("[]"),
+    List(NoProxy),
+    "Where the API is reached without the proxy. Without it `NO_PROXY` is looked at.",
+);
+
 pub(super) static UPSTREAM_CONNECT_TIMEOUT: Key<Time> = Key::new(
     "upstream.connect_timeout",
     Some(r#""5s""#),
     Time { min: SHORTEST_TIMEOUT, max: Duration::from_secs(5 * 60) },
-    "For name lookup, TCP and TLS together.",
+    "For name lookup, TCP, a proxy and TLS together.",
 );
 
 pub(super) static UPSTREAM_RESPONSE_TIMEOUT: Key<Time> = Key::new(

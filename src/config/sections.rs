@@ -5,6 +5,7 @@
 mod credentials;
 mod files;
 mod listeners;
+mod outbound;
 
 use super::reader::Reader;
 use super::schema;
@@ -41,6 +42,7 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     if let Some(Err(refusal)) = ca_file.as_deref().map(files::check_certificates) {
         reader.refuse(&schema::UPSTREAM_CA_FILE, refusal);
     }
+    let proxy = outbound::proxy(reader, base_url.as_ref());
     let connect_timeout = reader.required(&schema::UPSTREAM_CONNECT_TIMEOUT);
     let response_timeout = reader.required(&schema::UPSTREAM_RESPONSE_TIMEOUT);
     let idle_timeout = reader.required(&schema::UPSTREAM_IDLE_TIMEOUT);
@@ -49,6 +51,7 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     Some(Upstream {
         base_url,
         ca_file,
+        proxy,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use super::layer::Layer;
 use super::origin::Source;
 use super::schema::{PREFIX, keys};
-use super::systemd;
 use super::variables::CONFIG;
+use super::{shared, systemd};
 
 /// Everything outside the program that the configuration is made from.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// `--config`: the user's file. Without it `LIQUID_CONFIG` may name one.
     pub file: Option<PathBuf>,
-    /// The environment; names that do not begin with `LIQUID_` are left alone. What was not UTF-8
-    /// bears U+FFFD, and such a value is refused.
+    /// The environment; of the names that do not begin with `LIQUID_` only those of proxies are looked
+    /// at. What was not UTF-8 bears U+FFFD, and such a value is refused.
     pub variables: Vec<(String, String)>,
     /// `CREDENTIALS_DIRECTORY`: where systemd puts the service's credentials.
     pub credentials_directory: Option<PathBuf>,
@@ -42,10 +42,11 @@ impl Sources {
     }
 }
 
-/// One of our variables as text, with U+FFFD for what is none.
+/// A variable that we read as text, with U+FFFD for what is none.
 fn ours((name, value): (OsString, OsString)) -> Option<(String, String)> {
     let name = name.to_string_lossy().into_owned();
-    name.starts_with(PREFIX).then(|| (name, value.to_string_lossy().into_owned()))
+    let is_read = name.starts_with(PREFIX) || shared::is_known(&name);
+    is_read.then(|| (name, value.to_string_lossy().into_owned()))
 }
 
 /// By hand, as the values may be secret.

@@ -4,7 +4,7 @@ use config::ValueKind;
 
 use super::{Kind, Parse, Refusal};
 
-/// The most items of a list: each may be looked at for every request.
+/// The most items of a list, unless its kind says otherwise: each may be looked at for every request.
 pub(in crate::config) const MAX_ITEMS: usize = 64;
 
 /// What stands in a variable for a list without items. An empty variable is a value that did not arrive.
@@ -17,7 +17,8 @@ impl<K: Kind> Kind for List<K> {
     fn allowed(&self) -> String {
         let items = self.0.allowed();
         format!(
-            "a list of {items}, at most {MAX_ITEMS}; in a variable with commas between them, `{NONE}` for no item"
+            "a list of {items}, at most {}; in a variable with commas between them, `{NONE}` for no item",
+            self.0.most_items()
         )
     }
 
@@ -43,7 +44,7 @@ impl<K: Parse> Parse for List<K> {
             ValueKind::String(text) if text.trim().is_empty() => return Err(Refusal::new("is empty")),
             _ => return Err(Refusal::new("is one value where a list belongs")),
         };
-        if items.len() > MAX_ITEMS {
+        if items.len() > self.0.most_items() {
             return Err(Refusal::new(format!("has {} items", items.len())));
         }
         let parse = |(index, item): (usize, &config::Value)| {

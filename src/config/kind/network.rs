@@ -37,28 +37,33 @@ impl Parse for BaseUrl {
             return Err(Refusal::new("has a path; requests keep their own"));
         }
         let host = authority.host();
-        let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let Ok(name) = ServerName::try_from(name) else {
+        if ServerName::try_from(without_brackets(host)).is_err() {
             return Err(Refusal::new("has no valid host"));
-        };
+        }
         if authority.as_str().len() > host.len() && authority.port_u16().is_none_or(|port| port == 0) {
             return Err(Refusal::new("has no valid port"));
         }
         match scheme {
             "https" => Ok(url),
-            "http" if is_loopback(&name) => Ok(url),
+            "http" if is_loopback(&url) => Ok(url),
             "http" => Err(Refusal::new("would send the key and tokens in the clear")),
             _ => Err(Refusal::new("has a scheme other than https")),
         }
     }
 }
 
-fn is_loopback(name: &ServerName<'_>) -> bool {
-    match name {
-        ServerName::DnsName(name) => name.as_ref().eq_ignore_ascii_case("localhost"),
-        ServerName::IpAddress(ip) => IpAddr::from(*ip).to_canonical().is_loopback(),
+/// Whether a URL names this machine: `localhost` or a loopback address.
+pub(in crate::config) fn is_loopback(url: &Uri) -> bool {
+    url.host().is_some_and(|host| match ServerName::try_from(without_brackets(host)) {
+        Ok(ServerName::DnsName(name)) => name.as_ref().eq_ignore_ascii_case("localhost"),
+        Ok(ServerName::IpAddress(ip)) => IpAddr::from(ip).to_canonical().is_loopback(),
         _ => false,
-    }
+    })
+}
+
+/// A host as it is named outside of a URL: there an IPv6 address has brackets.
+pub(super) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 mod credentials;
 mod listeners;
+mod outbound;
 
 use std::time::Duration;
 
@@ -123,6 +124,8 @@ fn every_key_can_be_set_by_file_and_by_variable() {
     let value = |key: &Key| match key.key {
         "environment" => r#""staging""#.to_owned(),
         "upstream.base_url" => r#""https://example.com""#.to_owned(),
+        "upstream.proxy" => r#""http://proxy.example:3128""#.to_owned(),
+        "upstream.no_proxy" => r#"["10.0.0.0/8"]"#.to_owned(),
         "upstream.ca_file" => format!("{:?}", ca_file.path()),
         "credentials.api.key" | "credentials.orders.password" => r#""key-2""#.to_owned(),
         "credentials.api.key_file" | "credentials.orders.password_file" => format!("{:?}", secret.path()),
