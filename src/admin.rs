@@ -38,6 +38,8 @@ pub struct Parts {
     pub admin: Address,
     /// Where requests go.
     pub upstream: String,
+    /// `host:port` of the proxy on the way there.
+    pub proxy: Option<String>,
     /// How many workers serve.
     pub workers: usize,
     /// When the process started to serve.

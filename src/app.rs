@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use self::keeper::Keeper;
 use self::stand_in::StandIn;
 use crate::admin::{Admin, Parts};
-use crate::config::{Address, Config, Environment, Shutdown};
+use crate::config::{Address, Config, Environment, Proxy, Shutdown};
 use crate::lifecycle::{self, Caught, Readiness};
 use crate::listener::{BindError, Listener};
 use crate::proxy::record::InFlight;
@@ -52,6 +52,7 @@ pub struct Api {
     api: Login,
     orders: Option<Login>,
     tls: ClientConfig,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
     // Held so that it lives as long as the proxy in front of it.
     _stand_in: Option<StandIn>,
@@ -118,6 +119,7 @@ impl Api {
             api: api.ok_or(StartError::Incomplete("credentials.api.key_file"))?,
             orders,
             tls: tls::client_config(config.upstream.ca_file.as_deref())?,
+            proxy: config.upstream.proxy.clone(),
             connect_timeout: config.upstream.connect_timeout,
             _stand_in: stand_in,
         })
@@ -128,6 +130,11 @@ impl Api {
         &self.base_url
     }
 
+    /// The proxy that it is reached through.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
     /// The credentials that there are for it.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
         std::iter::once(&self.api).chain(&self.orders)
@@ -135,8 +142,8 @@ impl Api {
 
     /// Exchanges a credential for a token.
     pub fn exchange(&self, login: &Login, clock: Clock) -> Result<Exchange, StartError> {
-        let tls = self.tls.clone();
-        Ok(Exchange::new(&self.base_url, tls, self.connect_timeout, login.clone(), clock)?)
+        let (tls, proxy) = (self.tls.clone(), self.proxy());
+        Ok(Exchange::new(&self.base_url, tls, proxy, self.connect_timeout, login.clone(), clock)?)
     }
 }
 
@@ -157,6 +164,11 @@ impl App {
     /// Where operators reach it.
     pub fn admin_address(&self) -> &Address {
         self.admin.address()
+    }
+
+    /// The proxy that the API is reached through.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.api.proxy()
     }
 
     /// Serves until `signal` gives one that ends it, then drains; at another one meanwhile, it ends at
@@ -206,11 +218,13 @@ impl App {
         drop(listener);
         accepting.ready(None);
 
+        let proxy = api.proxy.as_ref().map(Proxy::to_string);
         let admin = Admin::new(Parts {
             environment: config.environment.as_str(),
             listen: listen.clone(),
             admin: admin_listener.address().clone(),
             upstream: api.base_url.to_string(),
+            proxy: proxy.clone(),
             workers: workers.count(),
             started: Instant::now(),
             readiness,
@@ -222,6 +236,7 @@ impl App {
             listen = %listen,
             admin = %admin_listener.address(),
             upstream = %api.base_url,
+            proxy,
             workers = workers.count(),
             "serving"
         );

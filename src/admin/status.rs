@@ -29,6 +29,9 @@ pub struct Status {
     pub admin: String,
     /// Where requests go.
     pub upstream: String,
+    /// `host:port` of the proxy on the way there, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// How many workers serve.
     pub workers: usize,
     /// Requests under way.
@@ -105,6 +108,7 @@ impl Status {
             listen: parts.listen.to_string(),
             admin: parts.admin.to_string(),
             upstream: parts.upstream.clone(),
+            proxy: parts.proxy.clone(),
             workers: parts.workers,
             requests_in_flight: parts.metrics.in_flight(),
             connections_open: parts.metrics.connections_open(),

@@ -25,6 +25,7 @@ fn admin() -> (Admin, Manager, Latch) {
         listen: Address::Tcp("127.0.0.1:8000".parse().unwrap()),
         admin: Address::Unix("/run/liquid/admin.sock".into()),
         upstream: "http://127.0.0.1:9/".into(),
+        proxy: None,
         workers: 2,
         started: Instant::now(),
         readiness,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use http::Uri;
 use tokio::runtime;
 
 use super::{Exit, complain, say};
@@ -32,7 +33,15 @@ fn try_it(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         say(format_args!("api            {}", api.base_url()));
-        let addresses = resolve(&api).await?;
+        // Behind a proxy the API's name is the proxy's to look up.
+        let next = match api.proxy() {
+            Some(proxy) => {
+                say(format_args!("proxy          http://{proxy} (from {})", proxy.source()));
+                proxy.uri()
+            }
+            None => api.base_url().clone(),
+        };
+        let addresses = resolve(&next).await?;
         let names: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
         say(format_args!("resolved       {}", names.join(", ")));
 
@@ -58,8 +67,7 @@ fn try_it(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
     })
 }
 
-async fn resolve(api: &Api) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error>> {
-    let url = api.base_url();
+async fn resolve(url: &Uri) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error>> {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
     let found = tokio::net::lookup_host((host, port))

@@ -1,5 +1,7 @@
 //! `run` and `sandbox`: the proxy itself.
 
+use std::fmt::Write as _;
+
 use tokio::runtime;
 use tracing::error;
 
@@ -60,6 +62,17 @@ fn banner(config: &Config, app: &App) -> String {
         Address::Tcp(address) => format!("http://{address}"),
         Address::Unix(_) => address.to_string(),
     };
+    let mut text = format!(
+        "liquid-auth-proxy {}\n  environment  {}\n  apps         {}\n  admin        {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.environment.as_str(),
+        shown(app.address()),
+        shown(app.admin_address()),
+    );
+    if let Some(proxy) = app.proxy() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  proxy        http://{proxy} (from {})", proxy.source());
+    }
     let example = match config.environment {
         Environment::Sandbox => "-d '{\"search\":\"gin\"}'",
         Environment::Staging | Environment::Production => "-H 'content-type: application/json' -d '{}'",
@@ -72,11 +85,7 @@ fn banner(config: &Config, app: &App) -> String {
             format!("curl --unix-socket '{path}' http://localhost/catalog/search")
         }
     };
-    format!(
-        "liquid-auth-proxy {}\n  environment  {}\n  apps         {}\n  admin        {}\n\n  {curl} {example}\n",
-        env!("CARGO_PKG_VERSION"),
-        config.environment.as_str(),
-        shown(app.address()),
-        shown(app.admin_address()),
-    )
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "\n  {curl} {example}");
+    text
 }

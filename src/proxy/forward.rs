@@ -5,6 +5,7 @@
 
 mod connect;
 mod failure;
+mod tunnel;
 
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(super) struct Upstream {
     client: Client<Connect, Upload>,
     scheme: Scheme,
     authority: Authority,
+    /// The authority for people, and how it is reached.
+    place: String,
     response_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -59,7 +62,11 @@ impl Upstream {
         tls: ClientConfig,
         metrics: Metrics,
     ) -> Self {
-        let connect = Connect::new(tls, config.http2, config.connect_timeout, metrics);
+        let connect = Connect::new(tls, config, metrics);
+        let place = match &config.proxy {
+            Some(proxy) => format!("{authority} through the proxy {proxy}"),
+            None => authority.to_string(),
+        };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
@@ -75,6 +82,7 @@ impl Upstream {
             client,
             scheme,
             authority,
+            place,
             response_timeout: config.response_timeout,
             idle_timeout: config.idle_timeout,
         }
@@ -101,7 +109,7 @@ impl Upstream {
         loop {
             tokio::select! {
                 answer = &mut answer => {
-                    return answer.map_err(|error| failure::refusal(&error, progress, self.authority.as_str()));
+                    return answer.map_err(|error| failure::refusal(&error, progress, &self.place));
                 }
                 () = &mut timer => {
                     let (now, limit) = (Instant::now(), self.limit(progress));

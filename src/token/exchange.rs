@@ -3,6 +3,7 @@
 //! Errors say whether waiting helps. Their texts never hold any part of an answer's body: a careless
 //! server may echo the key.
 
+use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,7 @@ use zeroize::Zeroize;
 use super::clock::Clock;
 use super::grant::{Grant, Times};
 use super::{API_KEY_HEADER, Credential, header_value};
+use crate::config::Proxy;
 use crate::proxy::retry_after;
 use crate::secret::{Secret, SecretError, SecretSource};
 
@@ -30,6 +32,8 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Exchange {
     client: Client,
+    /// The proxy on the way, for people.
+    proxy: Option<String>,
     url: String,
     login: Login,
     clock: Clock,
@@ -90,29 +94,39 @@ impl ExchangeError {
 }
 
 impl Exchange {
-    /// An exchange with the API at `base_url` (scheme and authority).
+    /// An exchange with the API at `base_url` (scheme and authority), through `proxy` if there is one.
     pub fn new(
         base_url: &Uri,
         tls: ClientConfig,
+        proxy: Option<&Proxy>,
         connect_timeout: Duration,
         login: Login,
         clock: Clock,
     ) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
+        let mut builder = Client::builder()
             .tls_backend_preconfigured(tls)
             .connect_timeout(connect_timeout)
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
+            // Whether there is one is decided in the configuration, not by the library.
             .no_proxy()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             // The next call is half a day away: no connection lives that long.
-            .pool_max_idle_per_host(0)
-            .build()?;
+            .pool_max_idle_per_host(0);
+        if let Some(proxy) = proxy {
+            let mut through = reqwest::Proxy::all(proxy.uri().to_string())?;
+            if let Some(authorization) = proxy.authorization() {
+                through = through.custom_http_auth(authorization);
+            }
+            builder = builder.proxy(through);
+        }
+        let client = builder.build()?;
+        let proxy = proxy.map(Proxy::to_string);
         let path = match login {
             Login::ApiKey(_) => "api/authentication",
             Login::Orders { .. } => "api/order-authentication",
         };
-        Ok(Self { client, url: format!("{base_url}{path}"), login, clock })
+        Ok(Self { client, proxy, url: format!("{base_url}{path}"), login, clock })
     }
 
     /// Asks once. A file with a secret is read anew each time.
@@ -130,11 +144,11 @@ impl Exchange {
             .header(name, value)
             .send()
             .await
-            .map_err(|error| ExchangeError::transient(describe(&error)))?;
+            .map_err(|error| self.failed(&error))?;
         self.check(response.status(), response.headers())?;
 
         let times = Times { requested, date: date(response.headers()), now: SystemTime::now() };
-        let body = read(&mut response).await?;
+        let body = self.read(&mut response).await?;
         let grant = Grant::from_answer(&body, times).map_err(|error| {
             ExchangeError::transient(format!("the authentication endpoint's answer {error}"))
         })?;
@@ -156,6 +170,41 @@ impl Exchange {
                 retry_after: (hint.origin == retry_after::Origin::RetryAfter).then_some(hint.wait),
             }),
         }
+    }
+
+    /// The body, as far as it may go.
+    async fn read(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, ExchangeError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(ExchangeError::transient(format!(
+                    "the authentication endpoint's answer is longer than {MAX_ANSWER} bytes"
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// What went wrong on the way, down to the cause that tells most.
+    fn failed(&self, error: &reqwest::Error) -> ExchangeError {
+        let what = if error.is_timeout() {
+            "no answer from the authentication endpoint in time"
+        } else if error.is_connect() {
+            "cannot connect to the authentication endpoint"
+        } else {
+            "the authentication call failed"
+        };
+        let through =
+            self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+        let mut cause = error.source();
+        while let Some(deeper) = cause.and_then(Error::source) {
+            cause = Some(deeper);
+        }
+        ExchangeError::transient(match cause {
+            Some(cause) => format!("{what}{through}: {}", in_words(cause)),
+            None => format!("{what}{through}"),
+        })
     }
 }
 
@@ -213,37 +262,15 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
-/// The body, as far as it may go.
-async fn read(response: &mut reqwest::Response) -> Result<Vec<u8>, ExchangeError> {
-    let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| ExchangeError::transient(describe(&error)))?
-    {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(ExchangeError::transient(format!(
-                "the authentication endpoint's answer is longer than {MAX_ANSWER} bytes"
-            )));
+/// What the library says of a tunnel that was not opened, in words that tell whom to ask.
+fn in_words(cause: &dyn Error) -> String {
+    let text = cause.to_string();
+    match text.strip_prefix("tunnel error: ") {
+        Some("proxy authorization required") => {
+            "the proxy answered 407: it wants a user and password, or others".to_owned()
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// What went wrong on the way, down to the cause that tells most.
-fn describe(error: &reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "no answer from the authentication endpoint in time"
-    } else if error.is_connect() {
-        "cannot connect to the authentication endpoint"
-    } else {
-        "the authentication call failed"
-    };
-    let mut cause = std::error::Error::source(error);
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
-    }
-    match cause {
-        Some(cause) => format!("{what}: {cause}"),
-        None => what.to_owned(),
+        Some("unsuccessful") => "the proxy refused, or is no HTTP proxy".to_owned(),
+        Some("unexpected end of file") => "the proxy closed the connection".to_owned(),
+        _ => text,
     }
 }

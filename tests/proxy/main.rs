@@ -20,6 +20,7 @@ mod lifecycle;
 mod limits;
 mod local_auth;
 mod orders;
+mod outbound_proxy;
 mod paths;
 mod rate_limits;
 mod revoked;

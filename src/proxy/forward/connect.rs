@@ -1,6 +1,7 @@
-//! Dialling the API: name, TCP and TLS within one time limit.
+//! Dialling the API: name, TCP, a proxy where there is one, and TLS within one time limit.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower::Service;
 
+use super::tunnel::Tunnel;
+use crate::config;
 use crate::config::Http2;
 use crate::telemetry::metrics::Metrics;
 
@@ -23,9 +26,17 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Opens connections for the pool.
 #[derive(Debug, Clone)]
 pub(super) struct Connect {
-    https: HttpsConnector<HttpConnector>,
+    https: HttpsConnector<Dial>,
     timeout: Duration,
     metrics: Metrics,
+}
+
+/// TCP to the API: straight, or through a tunnel. Whose certificate is checked is decided behind it, and
+/// is the API's either way.
+#[derive(Debug, Clone)]
+struct Dial {
+    tcp: HttpConnector,
+    tunnel: Option<Arc<Tunnel>>,
 }
 
 /// There was no connection in time.
@@ -34,18 +45,41 @@ pub(super) struct Connect {
 pub(super) struct ConnectTimeout(Duration);
 
 impl Connect {
-    pub(super) fn new(tls: ClientConfig, http2: Http2, timeout: Duration, metrics: Metrics) -> Self {
+    pub(super) fn new(tls: ClientConfig, config: &config::Upstream, metrics: Metrics) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        let tunnel = config.proxy.as_ref().map(|proxy| Arc::new(Tunnel::new(proxy)));
+        let dial = Dial { tcp, tunnel };
         // `http:` is only ever a loopback address: the configuration sees to that.
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let https = match http2 {
-            Http2::Auto => builder.enable_http1().enable_http2().wrap_connector(tcp),
-            Http2::Never => builder.enable_http1().wrap_connector(tcp),
+        let https = match config.http2 {
+            Http2::Auto => builder.enable_http1().enable_http2().wrap_connector(dial),
+            Http2::Never => builder.enable_http1().wrap_connector(dial),
         };
-        Self { https, timeout, metrics }
+        Self { https, timeout: config.connect_timeout, metrics }
+    }
+}
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, api: Uri) -> Self::Future {
+        let mut tcp = self.tcp.clone();
+        let tunnel = self.tunnel.clone();
+        Box::pin(async move {
+            match tunnel {
+                Some(tunnel) => Ok(tunnel.open(tcp, &api).await?),
+                None => Ok(tcp.call(api).await?),
+            }
+        })
     }
 }
 

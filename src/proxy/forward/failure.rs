@@ -7,11 +7,12 @@ use hyper_util::client::legacy;
 use tracing::debug;
 
 use super::connect::ConnectTimeout;
+use super::tunnel::TunnelError;
 use crate::proxy::error::Refusal;
 use crate::proxy::upload::{Progress, UploadError};
 
-/// The refusal for a call that gave no answer from the API at `authority`.
-pub(super) fn refusal(error: &legacy::Error, progress: &Progress, authority: &str) -> Refusal {
+/// The refusal for a call that gave no answer from the API at `place`.
+pub(super) fn refusal(error: &legacy::Error, progress: &Progress, place: &str) -> Refusal {
     if progress.is_too_large() {
         return Refusal::RequestTooLarge(progress.limit());
     }
@@ -20,10 +21,8 @@ pub(super) fn refusal(error: &legacy::Error, progress: &Progress, authority: &st
     }
     debug!(causes = causes(error), "the API was not reached or did not answer");
     if error.is_connect() {
-        let (kind, reason) = chain(error)
-            .find_map(connecting)
-            .unwrap_or(("destination_unavailable", "the connection could not be made".to_owned()));
-        return Refusal::UpstreamUnreachable { reason: format!("{authority}: {reason}"), kind };
+        let (kind, reason) = unconnected(error);
+        return Refusal::UpstreamUnreachable { reason: format!("{place}: {reason}"), kind };
     }
     let reason = match chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
         Some(error) if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
@@ -36,10 +35,25 @@ pub(super) fn refusal(error: &legacy::Error, progress: &Progress, authority: &st
     Refusal::UpstreamProtocolError(reason)
 }
 
+fn unconnected(error: &(dyn Error + 'static)) -> (&'static str, String) {
+    chain(error)
+        .find_map(connecting)
+        .unwrap_or(("destination_unavailable", "the connection could not be made".to_owned()))
+}
+
 /// Why a connection could not be made: its name in `Proxy-Status` (RFC 9209, section 2.3), and in words.
 fn connecting(cause: &(dyn Error + 'static)) -> Option<(&'static str, String)> {
     if let Some(timeout) = cause.downcast_ref::<ConnectTimeout>() {
         return Some(("connection_timeout", timeout.to_string()));
+    }
+    if let Some(error) = cause.downcast_ref::<TunnelError>() {
+        return Some(match (error.kind(), error.source()) {
+            (None, Some(source)) => {
+                let (kind, reason) = unconnected(source);
+                (kind, format!("{error}: {reason}"))
+            }
+            (kind, _) => (kind.unwrap_or("destination_unavailable"), error.to_string()),
+        });
     }
     if cause.to_string() == "dns error" {
         return Some(("dns_error", "its name was not found".to_owned()));

@@ -1,0 +1,106 @@
+//! Tokens, requests, the end and the log.
+
+use std::time::Duration;
+
+use super::{HOUR, Key};
+use crate::config::kind::{Choice, Count, List, MethodAndPath, Ratio, Size, Switch, Time};
+use crate::config::{AccessLog, LogFormat, LogLevel};
+
+pub(in crate::config) static TOKEN_WAIT_TIMEOUT: Key<Time> = Key::new(
+    "token.wait_timeout",
+    Some(r#""5s""#),
+    Time { min: Duration::ZERO, max: Duration::from_secs(5 * 60) },
+    "How long a request may wait for a token.",
+);
+
+pub(in crate::config) static TOKEN_REFRESH_RATIO: Key<Ratio> = Key::new(
+    "token.refresh_ratio",
+    Some("0.5"),
+    Ratio { min: 0.05, max: 0.95 },
+    "When in its life a token is renewed.",
+);
+
+pub(in crate::config) static TOKEN_IN_BAND: Key<Switch> = Key::new(
+    "token.in_band",
+    Some("false"),
+    Switch,
+    "Whether the new token is asked for inside an app's own JSON request (`refresh`) when the old one is near its end.",
+);
+
+pub(in crate::config) static REQUESTS_MAX_BODY: Key<Size> = Key::new(
+    "requests.max_body",
+    Some(r#""64MiB""#),
+    Size { min: 1, max: 1 << 40 },
+    "The largest body of a request.",
+);
+
+pub(in crate::config) static REQUESTS_MAX_IN_FLIGHT: Key<Count> = Key::new(
+    "requests.max_in_flight",
+    Some("1024"),
+    Count { min: 1, max: 1_000_000 },
+    "Requests that may be under way at once.",
+);
+
+pub(in crate::config) static REQUESTS_REPLAY_BUFFER: Key<Size> = Key::new(
+    "requests.replay_buffer",
+    Some(r#""64KiB""#),
+    Size { min: 0, max: 16 << 20 },
+    "The largest body that is kept for sending its request again after a 401. With 0 nothing is sent twice.",
+);
+
+pub(in crate::config) static REQUESTS_REPLAY_DENY: Key<List<MethodAndPath>> = Key::new(
+    "requests.replay_deny",
+    Some(r#"["POST /checkout/complete"]"#),
+    List(MethodAndPath),
+    "What is never sent twice, with all below each path, and below `/api` too.",
+);
+
+pub(in crate::config) static SHUTDOWN_DELAY: Key<Time> = Key::new(
+    "shutdown.delay",
+    Some(r#""0s""#),
+    Time { min: Duration::ZERO, max: HOUR },
+    "How long to go on accepting after SIGTERM.",
+);
+
+pub(in crate::config) static SHUTDOWN_DRAIN_TIMEOUT: Key<Time> = Key::new(
+    "shutdown.drain_timeout",
+    Some(r#""30s""#),
+    Time { min: Duration::ZERO, max: HOUR },
+    "How long requests in flight may take after that.",
+);
+
+pub(in crate::config) static LOG_FORMAT: Key<Choice<LogFormat>> = Key {
+    flag: Some("--log-format"),
+    ..Key::new(
+        "log.format",
+        Some(r#""auto""#),
+        Choice(&[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        "`auto` is text on a terminal and JSON elsewhere.",
+    )
+};
+
+pub(in crate::config) static LOG_LEVEL: Key<Choice<LogLevel>> = Key {
+    flag: Some("--log-level"),
+    ..Key::new(
+        "log.level",
+        Some(r#""info""#),
+        Choice(&[
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ]),
+        "How much is logged.",
+    )
+};
+
+pub(in crate::config) static LOG_ACCESS: Key<Choice<AccessLog>> = Key {
+    flag: Some("--log-access"),
+    ..Key::new(
+        "log.access",
+        Some(r#""errors""#),
+        Choice(&[("all", AccessLog::All), ("errors", AccessLog::Errors), ("off", AccessLog::Off)]),
+        "Which requests get a line: `errors` are those without success, and every answer of the proxy's own.",
+    )
+};
