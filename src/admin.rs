@@ -1,6 +1,7 @@
 //! What operators ask a running proxy: is it alive, is it ready, how is it doing. Never on the apps'
 //! listener.
 
+mod guard;
 mod refresh;
 mod serve;
 mod status;
@@ -11,7 +12,7 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
@@ -19,6 +20,7 @@ pub use self::status::{CredentialStatus, Status};
 
 use crate::config::Address;
 use crate::lifecycle::{Readiness, Remark};
+use crate::proxy::Callers;
 use crate::telemetry::metrics::{self, Metrics, TokenTimes};
 use crate::token::cell::Handle;
 use crate::token::{self};
@@ -36,6 +38,10 @@ pub struct Parts {
     pub listen: Address,
     /// Where this is served.
     pub admin: Address,
+    /// Who may ask.
+    pub callers: Callers,
+    /// What is not as safe as it could be, by the operator's own wish.
+    pub warnings: Vec<String>,
     /// Where requests go.
     pub upstream: String,
     /// `host:port` of the proxy on the way there.
@@ -66,6 +72,7 @@ impl Admin {
             .route("/metrics", get(metrics))
             .route("/status", get(status))
             .route("/refresh", post(refresh::refresh))
+            .layer(middleware::from_fn_with_state(self.clone(), guard::guard))
             .with_state(self)
     }
 }

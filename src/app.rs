@@ -3,6 +3,7 @@
 //! [`App::bind`] takes the sockets, so that a taken port ends the start before anything runs;
 //! [`App::run`] wires the parts, serves, and drains when it is told to.
 
+mod client_token;
 mod keeper;
 mod stand_in;
 
@@ -16,14 +17,16 @@ use http::uri::{Authority, Scheme};
 use rustls::ClientConfig;
 use tracing::{info, warn};
 
+use self::client_token::ClientTokenKeeper;
 use self::keeper::Keeper;
 use self::stand_in::StandIn;
 use crate::admin::{Admin, Parts};
-use crate::config::{Address, Config, Environment, Proxy, Shutdown};
+use crate::config::{Address, Config, Environment, Listen, Proxy, Shutdown};
 use crate::lifecycle::{self, Caught, Readiness};
 use crate::listener::{BindError, Listener};
 use crate::proxy::record::InFlight;
-use crate::proxy::{Blueprint, Handles, Routes, SearchMemory};
+use crate::proxy::{Blueprint, Callers, Handles, Routes, SearchMemory};
+use crate::secret::SecretError;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{self, TlsError};
 use crate::token::clock::Clock;
@@ -76,6 +79,9 @@ pub enum StartError {
     /// The HTTP client for authentication calls cannot be built.
     #[error("the authentication client cannot be built: {0}")]
     Client(#[from] reqwest::Error),
+    /// What clients must show cannot be read.
+    #[error("the client token {0} (listen.client_token_file)")]
+    ClientToken(#[from] SecretError),
     /// The system gives no thread or no socket.
     #[error("the system refused: {0}")]
     System(#[from] io::Error),
@@ -186,7 +192,13 @@ impl App {
         let api_keeper = keeper(&api.api)?;
         let orders_keeper = api.orders.as_ref().map(keeper).transpose()?;
         let keepers = || std::iter::once(&api_keeper).chain(&orders_keeper);
-        let looks: Vec<_> = keepers().filter_map(Keeper::look).collect();
+        let client_token = config.listen.client_token.as_ref().map(ClientTokenKeeper::new).transpose()?;
+        let looks: Vec<_> = keepers()
+            .filter_map(Keeper::look)
+            .chain(client_token.as_ref().and_then(ClientTokenKeeper::look))
+            .collect();
+        let shown = client_token.as_ref().map(ClientTokenKeeper::shared);
+        let callers = Callers::new(&config.listen, listener.address().ip(), shown);
         let credentials = keepers().map(|k| (k.handle().clone(), k.source().to_owned())).collect();
 
         let blueprint = Blueprint {
@@ -196,7 +208,7 @@ impl App {
             wait_timeout: config.token.wait_timeout,
             scheme: api.scheme,
             authority: api.authority,
-            listen: listener.address().clone(),
+            callers,
             tls: api.tls,
             tokens: Handles {
                 api: api_keeper.handle().clone(),
@@ -223,6 +235,8 @@ impl App {
             environment: config.environment.as_str(),
             listen: listen.clone(),
             admin: admin_listener.address().clone(),
+            callers: Callers::of_admin(&config.listen, admin_listener.address()),
+            warnings: warnings(&config.listen),
             upstream: api.base_url.to_string(),
             proxy: proxy.clone(),
             workers: workers.count(),
@@ -273,6 +287,12 @@ impl App {
             } => outcome,
             () = api_keeper.run() => Ok(Outcome::Aborted),
             () = async {
+                match client_token {
+                    Some(keeper) => keeper.run().await,
+                    None => pending().await,
+                }
+            } => Ok(Outcome::Aborted),
+            () = async {
                 match orders_keeper {
                     Some(keeper) => keeper.run().await,
                     None => pending().await,
@@ -283,6 +303,16 @@ impl App {
             }))),
         }
     }
+}
+
+/// What the operator has made less safe than it could be: said at every start, and in `/status`.
+fn warnings(listen: &Listen) -> Vec<String> {
+    let insecure = listen.is_insecure.then(|| {
+        let text = "listen.insecure_remote: everyone who can reach listen.address may use the credential";
+        warn!("{text}");
+        text.to_owned()
+    });
+    insecure.into_iter().collect()
 }
 
 /// Goes on accepting for `shutdown.delay`, so that whoever sends requests hears of the end first; then

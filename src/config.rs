@@ -7,6 +7,7 @@
 
 mod address;
 mod file;
+mod host_name;
 mod kind;
 mod layer;
 mod load;
@@ -14,6 +15,7 @@ mod loaded;
 mod nearest;
 mod origin;
 mod outbound;
+mod preset;
 mod problem;
 mod reader;
 mod schema;
@@ -26,14 +28,16 @@ mod variables;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
 pub use address::{Address, UnixAccess};
+pub use host_name::HostName;
 pub use kind::Kind;
 pub use load::{load, load_admin};
 pub use loaded::{Loaded, Setting};
 pub use origin::Source;
 pub use outbound::Proxy;
+pub use preset::Preset;
 pub use problem::{Problem, Problems};
 pub use schema::{Key, keys};
 pub use sources::{Flags, Sources};
@@ -92,8 +96,25 @@ pub struct Listen {
     pub address: Address,
     /// `allow_remote`: whether `address` may be other than loopback.
     pub allow_remote: bool,
+    /// Whether other machines reach `address` and nothing tells who they are: `insecure_remote`.
+    pub is_insecure: bool,
+    /// `allowed_hosts`: the names under which the proxy is served, each with any port.
+    pub allowed_hosts: Vec<HostName>,
+    /// `allowed_origins`: the pages that may call, as browsers name them.
+    pub allowed_origins: Vec<HeaderValue>,
+    /// `client_token_file` and `client_token_header`: what clients must show, if anything.
+    pub client_token: Option<ClientToken>,
     /// `unix_mode` and `unix_allowed_uids`
     pub unix: UnixAccess,
+}
+
+/// What clients must show: a secret that they share with the proxy.
+#[derive(Debug, Clone)]
+pub struct ClientToken {
+    /// `listen.client_token_file`
+    pub source: SecretSource,
+    /// `listen.client_token_header`: where it stands in a request. It is never forwarded.
+    pub header: HeaderName,
 }
 
 /// `[admin]`: health, metrics and status.
@@ -182,6 +203,10 @@ pub struct Requests {
     pub replay_buffer: usize,
     /// `replay_deny`: what is never sent twice.
     pub replay_deny: Vec<Rule>,
+    /// `allow` and the presets: what may be called; empty for everything.
+    pub allow: Vec<Rule>,
+    /// `deny` and the presets: what may not be called.
+    pub deny: Vec<Rule>,
 }
 
 /// A method and a path prefix, by whole segments.

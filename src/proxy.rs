@@ -11,6 +11,7 @@ pub mod retry_after;
 
 mod blueprint;
 mod client_body;
+mod cors;
 mod envelope;
 mod forward;
 mod guard;
@@ -36,20 +37,23 @@ use tower::{Service, service_fn};
 
 use self::body::Body;
 use self::client_body::ClientBody;
+use self::cors::{Cors, Page};
 use self::error::Refusal;
 use self::forward::Upstream;
+use self::guard::Rules;
 use self::in_band::{Asked, Masked, Question, Scan};
 use self::inject::Credentials;
 use self::path::{Authentication, OrdersPaths, Readings};
 use self::record::{InFlight, Own, Record};
 use self::replay::{Kept, Replay};
 use self::upload::{Progress, Upload};
-use crate::config::{AccessLog, Address};
+use crate::config::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::token::cell::{Current, TokenCell};
 use crate::token::{Credential, Moment};
 
 pub use self::blueprint::{Blueprint, Handles};
+pub use self::guard::Callers;
 pub use self::in_band::SearchMemory;
 pub use self::local_auth::PLACEHOLDER;
 pub use self::replay::Routes;
@@ -66,7 +70,9 @@ pub struct Proxy {
     routes: Routes,
     search_memory: SearchMemory,
     local: Router,
-    listen: Address,
+    callers: Callers,
+    cors: Cors,
+    rules: Rules,
     max_body: u64,
     in_flight: Arc<InFlight>,
     metrics: Metrics,
@@ -95,7 +101,9 @@ impl Proxy {
             routes: blueprint.routes,
             search_memory: blueprint.search_memory,
             local: local_auth::router(),
-            listen: blueprint.listen,
+            cors: Cors::new(blueprint.callers.origins()),
+            callers: blueprint.callers,
+            rules: Rules::new(requests.allow, requests.deny),
             max_body: requests.max_body,
             in_flight: blueprint.in_flight,
             metrics: blueprint.metrics,
@@ -123,7 +131,9 @@ impl Proxy {
     /// A request's life. Every request gets an answer, the API's or one of our own.
     pub async fn serve(&self, request: Request<Incoming>) -> Response<Body> {
         let mut record = Record::open(&request, &self.metrics, self.access);
-        let response = match self.pass(request, &mut record).await {
+        let (head, body) = request.into_parts();
+        let mut page = self.callers.is_of_page(&head.headers).then(|| Page::of(&head));
+        let response = match self.pass(head, body, &mut page, &mut record).await {
             Ok(response) => {
                 record.answered(response.status(), None);
                 response
@@ -139,23 +149,39 @@ impl Proxy {
                 response
             }
         };
+        let response = match page {
+            Some(page) => self.cors.complete(page, response).await,
+            None => response,
+        };
         response.map(|body| body.with_record(record))
     }
 
-    async fn pass(&self, request: Request<Incoming>, record: &mut Record) -> Result<Response<Body>, Refusal> {
-        let (head, body) = request.into_parts();
+    async fn pass(
+        &self,
+        mut head: request::Parts,
+        body: Incoming,
+        page: &mut Option<Page>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Refusal> {
         let body = ClientBody::new(body, &head.headers);
         let place = self.in_flight.enter().ok_or_else(|| Refusal::Overloaded(self.in_flight.most()))?;
         record.keep(place);
-        guard::check(&head, &self.listen, self.max_body)?;
+        guard::check(&head, self.max_body)?;
+        self.callers.check(&head)?;
+        if let Some(page) = page.take_if(|page| page.is_preflight()) {
+            return Ok(self.cors.preflight(page).await);
+        }
+        self.callers.take_token(&mut head.headers)?;
         let uri = head.uri.clone();
         let path = Readings::of(uri.path());
         if let Some(endpoint) = Authentication::of(&path) {
             let cell = self.cell(endpoint.credential())?;
             return local_auth::answer(&self.local, endpoint, head.method, cell).await;
         }
+        self.rules.check(&head, &path)?;
         let cell = self.cell(self.orders_paths.credential(&path)?)?;
         let token = cell.current().await?;
+        guard::no_loop(&head.headers, &token.authorization)?;
         self.forward(head, body, &path, cell, &token).await
     }
 

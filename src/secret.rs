@@ -1,5 +1,6 @@
 //! A value that must not be seen: redacted wherever it could be printed, wiped from memory when dropped.
 
+pub mod shared;
 pub mod watch;
 
 use std::fmt;

@@ -27,6 +27,9 @@ pub struct Status {
     pub listen: String,
     /// Where this is served.
     pub admin: String,
+    /// What is not as safe as it could be, by the operator's own wish; left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Where requests go.
     pub upstream: String,
     /// `host:port` of the proxy on the way there, if there is one.
@@ -107,6 +110,7 @@ impl Status {
             pending,
             listen: parts.listen.to_string(),
             admin: parts.admin.to_string(),
+            warnings: parts.warnings.clone(),
             upstream: parts.upstream.clone(),
             proxy: parts.proxy.clone(),
             workers: parts.workers,

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use http::header::HOST;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::*;
+use crate::config::{Listen, UnixAccess};
 use crate::lifecycle::Latch;
 use crate::token::Credential;
 use crate::token::clock::Clock;
@@ -23,9 +25,11 @@ fn admin() -> (Admin, Manager, Latch) {
     let admin = Admin::new(Parts {
         environment: "sandbox",
         listen: Address::Tcp("127.0.0.1:8000".parse().unwrap()),
-        admin: Address::Unix("/run/liquid/admin.sock".into()),
+        admin: admin_address(),
         upstream: "http://127.0.0.1:9/".into(),
         proxy: None,
+        callers: callers(),
+        warnings: Vec::new(),
         workers: 2,
         started: Instant::now(),
         readiness,
@@ -35,8 +39,25 @@ fn admin() -> (Admin, Manager, Latch) {
     (admin, manager, listener)
 }
 
+fn admin_address() -> Address {
+    Address::Unix("/run/liquid/admin.sock".into())
+}
+
+fn callers() -> Callers {
+    let listen = Listen {
+        address: admin_address(),
+        allow_remote: false,
+        is_insecure: false,
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
+        client_token: None,
+        unix: UnixAccess { mode: 0o600, allowed_uids: Vec::new() },
+    };
+    Callers::of_admin(&listen, &admin_address())
+}
+
 async fn get(admin: &Admin, path: &str) -> (StatusCode, String) {
-    let request = Request::get(path).body(Body::empty()).unwrap();
+    let request = Request::get(path).header(HOST, "localhost").body(Body::empty()).unwrap();
     let response: Response<Body> = admin.clone().router().oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();

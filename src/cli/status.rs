@@ -26,6 +26,8 @@ struct Status {
     #[serde(default)]
     admin: String,
     #[serde(default)]
+    warnings: Vec<String>,
+    #[serde(default)]
     upstream: String,
     #[serde(default)]
     workers: usize,
@@ -90,6 +92,9 @@ impl Status {
         for Pending { name, reason } in &self.pending {
             line(&mut text, "pending", &format!("{name}: {reason}"));
         }
+        for warning in &self.warnings {
+            line(&mut text, "warning", warning);
+        }
         line(&mut text, "environment", &self.environment);
         line(&mut text, "up for", &time(self.uptime_seconds));
         line(&mut text, "apps", &self.listen);
@@ -147,7 +152,7 @@ mod tests {
             r#"{
                 "version": "0.1.0", "environment": "staging", "uptime_seconds": 3725, "now_ms": 1, "ready": false,
                 "pending": [{ "name": "credential orders", "reason": "the endpoint answered 503" }],
-                "listen": "unix:/run/app.sock", "admin": "127.0.0.1:8001", "upstream": "https://api.example/",
+                "warnings": ["everyone may call"], "listen": "unix:/run/app.sock", "admin": "127.0.0.1:8001", "upstream": "https://api.example/",
                 "workers": 2, "requests_in_flight": 3, "connections_open": 4,
                 "credentials": [
                     { "name": "api", "source": "/etc/key", "state": "available", "generation": 1,
@@ -162,6 +167,7 @@ mod tests {
         let expected = "\
 proxy        liquid-auth-proxy 0.1.0, not ready
 pending      credential orders: the endpoint answered 503
+warning      everyone may call
 environment  staging
 up for       1h 2m 5s
 apps         unix:/run/app.sock

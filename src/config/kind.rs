@@ -1,5 +1,6 @@
 //! What kinds of values there are: each says in one place what it takes, and takes exactly that.
 
+mod caller;
 mod credential;
 mod list;
 mod listen;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use config::ValueKind;
 
+pub(super) use caller::{AllowedHost, FieldName, Origin};
 pub(super) use credential::{SecretText, UserId};
 pub(super) use list::{List, MAX_ITEMS};
 pub(super) use listen::{ListenAddress, Mode, Uid};

@@ -100,10 +100,15 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 35] = [
+static KEYS: [&Key; 43] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
+    &LISTEN_INSECURE_REMOTE,
+    &LISTEN_ALLOWED_HOSTS,
+    &LISTEN_ALLOWED_ORIGINS,
+    &LISTEN_CLIENT_TOKEN_FILE,
+    &LISTEN_CLIENT_TOKEN_HEADER,
     &LISTEN_UNIX_MODE,
     &LISTEN_UNIX_ALLOWED_UIDS,
     &ADMIN_ADDRESS,
@@ -131,6 +136,9 @@ static KEYS: [&Key; 35] = [
     &REQUESTS_MAX_IN_FLIGHT,
     &REQUESTS_REPLAY_BUFFER,
     &REQUESTS_REPLAY_DENY,
+    &REQUESTS_ALLOW,
+    &REQUESTS_DENY,
+    &REQUESTS_PRESETS,
     &SHUTDOWN_DELAY,
     &SHUTDOWN_DRAIN_TIMEOUT,
     &LOG_FORMAT,

@@ -9,7 +9,7 @@ mod outbound;
 
 use super::reader::Reader;
 use super::schema;
-use super::{Config, Log, Requests, Shutdown, Token, Upstream};
+use super::{Config, Log, Preset, Requests, Rule, Shutdown, Token, Upstream};
 
 /// Reads everything; `None` if anything that has to be there is missing or wrong.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
@@ -72,12 +72,21 @@ fn requests(reader: &mut Reader<'_>) -> Option<Requests> {
     let max_in_flight = reader.required(&schema::REQUESTS_MAX_IN_FLIGHT);
     let replay_buffer = reader.required(&schema::REQUESTS_REPLAY_BUFFER);
     let replay_deny = reader.required(&schema::REQUESTS_REPLAY_DENY);
+    let allow = reader.required(&schema::REQUESTS_ALLOW);
+    let deny = reader.required(&schema::REQUESTS_DENY);
+    let presets = reader.required(&schema::REQUESTS_PRESETS)?;
+    let with = |mut rules: Vec<Rule>, preset: fn(Preset) -> Vec<Rule>| {
+        rules.extend(presets.iter().copied().flat_map(preset));
+        rules
+    };
     Some(Requests {
         max_body: max_body?,
         max_in_flight: max_in_flight?,
         // Saturates on no machine: the key's limit is far below.
         replay_buffer: usize::try_from(replay_buffer?).unwrap_or(usize::MAX),
         replay_deny: replay_deny?,
+        allow: with(allow?, Preset::allow),
+        deny: with(deny?, Preset::deny),
     })
 }
 

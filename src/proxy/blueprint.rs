@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use rustls::ClientConfig;
 
+use super::guard::Callers;
 use super::in_band::SearchMemory;
 use super::record::InFlight;
 use super::replay::Routes;
-use crate::config::{self, AccessLog, Address};
+use crate::config::{self, AccessLog};
 use crate::telemetry::metrics::Metrics;
 use crate::token::cell::Handle;
 
@@ -28,8 +29,8 @@ pub struct Blueprint {
     pub scheme: Scheme,
     /// Host and port of `upstream.base_url`.
     pub authority: Authority,
-    /// Where apps reach the proxy.
-    pub listen: Address,
+    /// Who may call.
+    pub callers: Callers,
     /// Whom to trust.
     pub tls: ClientConfig,
     /// Where the tokens come from.

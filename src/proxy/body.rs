@@ -66,6 +66,13 @@ pub enum BodyError {
     Router(#[from] axum::Error),
 }
 
+/// No body.
+impl Default for Body {
+    fn default() -> Self {
+        Self::full(Bytes::new())
+    }
+}
+
 impl Body {
     /// A body that is there already.
     pub fn full(bytes: Bytes) -> Self {

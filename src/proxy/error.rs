@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
-use super::envelope::Envelope;
+use super::envelope::{self, Envelope};
 use super::path::Doubtful;
 use super::proxy_status;
 use crate::token::cell::Unavailable;
@@ -73,9 +74,18 @@ pub enum Refusal {
     /// The request's body exceeds `requests.max_body`.
     #[error("the request's body has more than {0} bytes, the most that requests.max_body allows")]
     RequestTooLarge(u64),
-    /// The request names another host as its target.
-    #[error("the request's target is at {0}, but this proxy forwards to the API only: send the path alone")]
+    /// The request names a host that is none of the proxy's, more than one, or none.
+    #[error("this request is not for this proxy: {0}")]
     HostNotAllowed(String),
+    /// A page of another origin made the request.
+    #[error("pages of {0} may not use this proxy; listen.allowed_origins names those that may")]
+    OriginNotAllowed(String),
+    /// The client does not show what it shares with the proxy.
+    #[error("this proxy serves only clients that show its client token: {0} {1}")]
+    ClientNotAllowed(HeaderName, &'static str),
+    /// The request bears the token that only this proxy has.
+    #[error("this request has been through this proxy already: upstream.base_url leads back to it")]
+    LoopDetected,
     /// The request is of a kind that the proxy does not pass on.
     #[error("{0}")]
     RequestNotAllowed(String),
@@ -97,6 +107,9 @@ impl Refusal {
             Self::Overloaded(_) => "overloaded",
             Self::RequestTooLarge(_) => "request_too_large",
             Self::HostNotAllowed(_) => "host_not_allowed",
+            Self::OriginNotAllowed(_) => "origin_not_allowed",
+            Self::ClientNotAllowed(..) => "client_not_allowed",
+            Self::LoopDetected => "loop_detected",
             Self::RequestNotAllowed(_) => "request_not_allowed",
         }
     }
@@ -114,7 +127,10 @@ impl Refusal {
             Self::RequestBroken => StatusCode::BAD_REQUEST,
             Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HostNotAllowed(_) => StatusCode::MISDIRECTED_REQUEST,
-            Self::RequestNotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::OriginNotAllowed(_) | Self::ClientNotAllowed(..) | Self::RequestNotAllowed(_) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::LoopDetected => StatusCode::LOOP_DETECTED,
         }
     }
 
@@ -130,9 +146,12 @@ impl Refusal {
             Self::UpstreamProtocolError(_) => "http_protocol_error",
             Self::RequestTimeout(_) | Self::RequestBroken => "http_request_error",
             Self::Overloaded(_) => "connection_limit_reached",
-            Self::RequestTooLarge(_) | Self::HostNotAllowed(_) | Self::RequestNotAllowed(_) => {
-                "http_request_denied"
-            }
+            Self::RequestTooLarge(_)
+            | Self::HostNotAllowed(_)
+            | Self::OriginNotAllowed(_)
+            | Self::ClientNotAllowed(..)
+            | Self::RequestNotAllowed(_) => "http_request_denied",
+            Self::LoopDetected => "proxy_loop_detected",
         }
     }
 
@@ -147,12 +166,21 @@ impl Refusal {
         }
     }
 
+    /// The answer to a request for `path`, outside the data path.
+    pub fn into_plain_response(&self, path: &str) -> Response<Bytes> {
+        self.answer(path, &envelope::request_id())
+    }
+
     /// The answer to a request for `path`.
     pub fn into_response(&self, path: &str, request_id: &str) -> Response<Body> {
+        self.answer(path, request_id).map(Body::full)
+    }
+
+    fn answer(&self, path: &str, request_id: &str) -> Response<Bytes> {
         let message = self.to_string();
         let status = self.status();
         let body = Envelope::<()>::bytes(status, &message, path, request_id);
-        let mut response = Response::new(Body::full(body));
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -29,6 +29,7 @@ struct Lenient {
     resolved: String,
     /// The same with dot segments left out instead: some servers match a prefix before they resolve.
     unresolved: String,
+    is_doubtful: bool,
 }
 
 impl<'a> Readings<'a> {
@@ -39,6 +40,12 @@ impl<'a> Readings<'a> {
     /// The path as it stands.
     pub(super) fn as_written(&self) -> &'a str {
         self.raw
+    }
+
+    /// Whether servers may differ on which resource this is: on where its segments end, or which there are.
+    /// Letters that are escaped for being no ASCII raise no doubt.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.lenient.as_ref().is_some_and(|lenient| lenient.is_doubtful)
     }
 
     /// Whether `matches` holds for some reading.
@@ -79,10 +86,22 @@ impl Lenient {
             }
         }
         Self {
+            is_doubtful: is_doubtful(path, &decoded),
             resolved: format!("/{}", resolved.join("/")),
             unresolved: format!("/{}", unresolved.join("/")),
         }
     }
+}
+
+/// Whether servers may find other segments in a path than stand there.
+fn is_doubtful(path: &str, decoded: &str) -> bool {
+    let has_marks =
+        decoded.contains(|c: char| matches!(c, ';' | '\\' | '?' | '#' | '%' | '\u{fffd}') || c.is_control());
+    let has_more_slashes = decoded.matches('/').count() != path.matches('/').count();
+    // One slash at the end may be.
+    let segments = decoded.strip_suffix('/').unwrap_or(decoded).split('/').skip(1);
+    let odd = |segment: &str| matches!(segment, "" | "." | "..") || segment.trim() != segment;
+    has_marks || has_more_slashes || { segments }.any(odd)
 }
 
 /// Whether `path` is `prefix` or below it, on whole segments, whatever the case.
@@ -146,6 +165,55 @@ mod tests {
         assert_eq!(without_api("/apis/x"), "/apis/x");
         assert_eq!(without_api("/api"), "/api");
         assert_eq!(without_api("/api/api/x"), "/api/x");
+    }
+
+    #[test]
+    fn what_servers_may_read_otherwise_is_doubtful() {
+        for path in [
+            "/",
+            "/a",
+            "/a/",
+            "/a/b.c",
+            "/a%20b",
+            "/caf%C3%A9/x",
+            "/a:b/c,d",
+            "/api/cart/update",
+            "*",
+            "/%41",
+        ] {
+            assert!(!Readings::of(path).is_doubtful(), "{path}");
+        }
+        for path in [
+            "//",
+            "//a",
+            "/a//b",
+            "/a//",
+            "/./a",
+            "/a/.",
+            "/a/../b",
+            "/..",
+            "/a%2Fb",
+            "/a%2fb",
+            "/a%252Fb",
+            "/a%5Cb",
+            "/a\\b",
+            "/a;x",
+            "/a%3Bx",
+            "/a/%2e%2e/b",
+            "/%2e/a",
+            "/a%00",
+            "/a%0ab",
+            "/a%3Fb",
+            "/a%23b",
+            "/a%25",
+            "/a%",
+            "/a%zz",
+            "/a%20/b",
+            "/a/%20b",
+            "/%ff",
+        ] {
+            assert!(Readings::of(path).is_doubtful(), "{path}");
+        }
     }
 
     proptest! {

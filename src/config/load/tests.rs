@@ -128,7 +128,9 @@ fn every_key_can_be_set_by_file_and_by_variable() {
         "upstream.no_proxy" => r#"["10.0.0.0/8"]"#.to_owned(),
         "upstream.ca_file" => format!("{:?}", ca_file.path()),
         "credentials.api.key" | "credentials.orders.password" => r#""key-2""#.to_owned(),
-        "credentials.api.key_file" | "credentials.orders.password_file" => format!("{:?}", secret.path()),
+        "credentials.api.key_file" | "credentials.orders.password_file" | "listen.client_token_file" => {
+            format!("{:?}", secret.path())
+        }
         "credentials.orders.user_id" => r#""user-1""#.to_owned(),
         _ => key.default.unwrap().to_owned(),
     };
@@ -143,7 +145,10 @@ fn every_key_can_be_set_by_file_and_by_variable() {
 
         let plain = |key: &Key| match value(key).as_str() {
             "[]" => "none".to_owned(),
-            value => value.replace(['[', ']', '"'], ""),
+            value => {
+                let items = value.strip_prefix('[').and_then(|items| items.strip_suffix(']'));
+                items.unwrap_or(value).replace('"', "")
+            }
         };
         let variables = set.iter().map(|key| (key.variable(), plain(key))).collect();
         let loaded = load(&Sources { variables, ..Sources::default() }).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{HOUR, Key};
 use crate::config::kind::{Choice, Count, List, MethodAndPath, Ratio, Size, Switch, Time};
-use crate::config::{AccessLog, LogFormat, LogLevel};
+use crate::config::{AccessLog, LogFormat, LogLevel, Preset};
 
 pub(in crate::config) static TOKEN_WAIT_TIMEOUT: Key<Time> = Key::new(
     "token.wait_timeout",
@@ -53,6 +53,27 @@ pub(in crate::config) static REQUESTS_REPLAY_DENY: Key<List<MethodAndPath>> = Ke
     Some(r#"["POST /checkout/complete"]"#),
     List(MethodAndPath),
     "What is never sent twice, with all below each path, and below `/api` too.",
+);
+
+pub(in crate::config) static REQUESTS_ALLOW: Key<List<MethodAndPath>> = Key::new(
+    "requests.allow",
+    Some("[]"),
+    List(MethodAndPath),
+    "What may be called, with all below each path, and below `/api` too. Without any, everything may be.",
+);
+
+pub(in crate::config) static REQUESTS_DENY: Key<List<MethodAndPath>> = Key::new(
+    "requests.deny",
+    Some("[]"),
+    List(MethodAndPath),
+    "What may not be called, whatever `requests.allow` says.",
+);
+
+pub(in crate::config) static REQUESTS_PRESETS: Key<List<Choice<Preset>>> = Key::new(
+    "requests.presets",
+    Some("[]"),
+    List(Choice(&[("catalog-read-only", Preset::CatalogReadOnly), ("no-checkout", Preset::NoCheckout)])),
+    "Rules by name: `catalog-read-only` allows searching the catalogue and nothing else, `no-checkout` denies the checkout.",
 );
 
 pub(in crate::config) static SHUTDOWN_DELAY: Key<Time> = Key::new(

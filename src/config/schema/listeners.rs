@@ -1,7 +1,7 @@
 //! Where the proxy listens, and who may call.
 
 use super::Key;
-use crate::config::kind::{List, ListenAddress, Mode, Switch, Uid};
+use crate::config::kind::{AllowedHost, FieldName, FilePath, List, ListenAddress, Mode, Origin, Switch, Uid};
 
 pub(in crate::config) static LISTEN_ADDRESS: Key<ListenAddress> = Key {
     flag: Some("--listen-address"),
@@ -13,6 +13,41 @@ pub(in crate::config) static LISTEN_ALLOW_REMOTE: Key<Switch> = Key::new(
     Some("false"),
     Switch,
     "Whether `listen.address` and `admin.address` may be reachable from other machines.",
+);
+
+pub(in crate::config) static LISTEN_INSECURE_REMOTE: Key<Switch> = Key::new(
+    "listen.insecure_remote",
+    Some("false"),
+    Switch,
+    "Whether everyone who can reach `listen.address` from another machine may use the credential. It warns at every start.",
+);
+
+pub(in crate::config) static LISTEN_ALLOWED_HOSTS: Key<List<AllowedHost>> = Key::new(
+    "listen.allowed_hosts",
+    Some(r#"["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]"#),
+    List(AllowedHost),
+    "The names in `Host` that are served, each with any port, beside the address that it listens on.",
+);
+
+pub(in crate::config) static LISTEN_ALLOWED_ORIGINS: Key<List<Origin>> = Key::new(
+    "listen.allowed_origins",
+    Some("[]"),
+    List(Origin),
+    "The origins of pages that may call; they get CORS headers. Requests of any other page are refused.",
+);
+
+pub(in crate::config) static LISTEN_CLIENT_TOKEN_FILE: Key<FilePath> = Key::new(
+    "listen.client_token_file",
+    None,
+    FilePath,
+    "A file that holds a secret which every request must bear.",
+);
+
+pub(in crate::config) static LISTEN_CLIENT_TOKEN_HEADER: Key<FieldName> = Key::new(
+    "listen.client_token_header",
+    Some(r#""X-Liquid-Client-Token""#),
+    FieldName,
+    "The header that bears it. It is not forwarded.",
 );
 
 pub(in crate::config) static LISTEN_UNIX_MODE: Key<Mode> =

@@ -1,9 +1,11 @@
 //! The two listeners: who reaches the app's uses the key, who reaches the admin's reads what goes on.
 
+use super::files;
 use crate::config::kind::{List, Mode, Refusal, Uid};
 use crate::config::reader::Reader;
 use crate::config::schema::{self, Key};
-use crate::config::{Address, Admin, Listen, UnixAccess};
+use crate::config::{Address, Admin, ClientToken, Listen, UnixAccess};
+use crate::secret::SecretSource;
 
 pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
     let listen = reader.required(&schema::LISTEN_ADDRESS);
@@ -21,12 +23,44 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
             }
         }
     }
+    let insecure_remote = reader.required(&schema::LISTEN_INSECURE_REMOTE);
+    let allowed_hosts = reader.required(&schema::LISTEN_ALLOWED_HOSTS);
+    let allowed_origins = reader.required(&schema::LISTEN_ALLOWED_ORIGINS);
+    let client_token = client_token(reader);
+    let opens = allow_remote == Some(true) && listen.as_ref().is_some_and(Address::is_remote);
+    let is_insecure = opens && client_token.is_none();
+    if is_insecure
+        && insecure_remote == Some(false)
+        && reader.source(&schema::LISTEN_CLIENT_TOKEN_FILE).is_none()
+    {
+        let what = "would let everyone who can reach it use the credential: it needs listen.client_token_file, or \
+                    listen.insecure_remote = true";
+        reader.refuse(&schema::LISTEN_ADDRESS, Refusal::new(what));
+    }
     let (address, admin) = (listen?, admin?);
     if address.collides_with(&admin) {
         reader.refuse(&schema::ADMIN_ADDRESS, Refusal::new("is taken by listen.address"));
     }
-    let listen = Listen { address, allow_remote: allow_remote?, unix: listen_unix? };
+    let listen = Listen {
+        address,
+        allow_remote: allow_remote?,
+        is_insecure,
+        allowed_hosts: allowed_hosts?,
+        allowed_origins: allowed_origins?,
+        client_token,
+        unix: listen_unix?,
+    };
     Some((listen, Admin { address: admin, unix: admin_unix? }))
+}
+
+/// `None` where none is given, or with a problem noted.
+fn client_token(reader: &mut Reader<'_>) -> Option<ClientToken> {
+    let header = reader.required(&schema::LISTEN_CLIENT_TOKEN_HEADER);
+    let path = reader.optional(&schema::LISTEN_CLIENT_TOKEN_FILE)?;
+    if let Err(refusal) = files::check_secret(&path, "a file of its own") {
+        reader.refuse(&schema::LISTEN_CLIENT_TOKEN_FILE, refusal);
+    }
+    Some(ClientToken { source: SecretSource::File(path), header: header? })
 }
 
 fn unix(

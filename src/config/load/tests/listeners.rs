@@ -1,6 +1,8 @@
 use super::*;
 use crate::config::Address;
 
+const REMOTE: (&str, &str) = ("LIQUID_LISTEN__ALLOW_REMOTE", "true");
+
 const SANDBOX: (&str, &str) = ("LIQUID_ENVIRONMENT", "sandbox");
 
 #[test]
@@ -8,14 +10,51 @@ fn listeners_stay_on_this_machine_unless_told_otherwise() {
     for key in ["listen.address", "admin.address"] {
         let file = format!("{key} = '0.0.0.0:9000'\n");
         assert!(refusal(&file, &[SANDBOX]).starts_with(&format!("{key} could be reached")));
-        assert!(outcome(&file, &[SANDBOX, ("LIQUID_LISTEN__ALLOW_REMOTE", "true")]).is_ok());
     }
+    let admin = outcome("admin.address = '0.0.0.0:9000'", &[SANDBOX, REMOTE]).unwrap().config;
+    assert!(!admin.listen.is_insecure);
     assert_eq!(
         refusal("admin.address = 'localhost:8000'", &[SANDBOX]),
         "admin.address is taken by listen.address"
     );
     let free = "listen.address = 'localhost:0'\nadmin.address = 'localhost:0'";
     assert!(outcome(free, &[SANDBOX]).is_ok());
+}
+
+#[test]
+fn who_may_come_from_elsewhere_must_say_who_he_is() {
+    let file = "listen.address = '0.0.0.0:9000'";
+    assert!(
+        refusal(file, &[SANDBOX, REMOTE]).starts_with("listen.address would let everyone who can reach it")
+    );
+    let insecure =
+        outcome(file, &[SANDBOX, REMOTE, ("LIQUID_LISTEN__INSECURE_REMOTE", "true")]).unwrap().config;
+    assert!(insecure.listen.is_insecure);
+
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut token, b"let-me-in\n").unwrap();
+    let token = ("LIQUID_LISTEN__CLIENT_TOKEN_FILE", token.path().to_str().unwrap());
+    let secure = outcome(file, &[SANDBOX, REMOTE, token]).unwrap().config.listen;
+    assert!(!secure.is_insecure);
+    assert_eq!(secure.client_token.unwrap().header, "x-liquid-client-token");
+    let gone = ("LIQUID_LISTEN__CLIENT_TOKEN_FILE", "/nowhere/token");
+    assert!(
+        refusal(file, &[SANDBOX, REMOTE, gone])
+            .starts_with("listen.client_token_file cannot read /nowhere/token")
+    );
+}
+
+#[test]
+fn a_preset_is_rules() {
+    let file = "requests = { presets = ['catalog-read-only', 'no-checkout'], allow = ['GET /users'], deny = ['* /users/1'] }";
+    let requests = outcome(file, &[SANDBOX]).unwrap().config.requests;
+    let prefixes = |rules: &[Rule]| rules.iter().map(|rule| rule.prefix.clone()).collect::<Vec<_>>();
+    assert_eq!(prefixes(&requests.allow), ["/users", "/catalog/search", "/catalog/availability"]);
+    assert_eq!(prefixes(&requests.deny), ["/users/1", "/checkout"]);
+    assert_eq!(
+        refusal("requests.presets = ['no-chekout']", &[SANDBOX]),
+        "requests.presets item 1 is none of the values there are"
+    );
 }
 
 #[test]
