@@ -164,7 +164,12 @@ impl Proxy {
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
         let body = ClientBody::new(body, &head.headers);
-        let place = self.in_flight.enter().ok_or_else(|| Refusal::Overloaded(self.in_flight.most()))?;
+        let place = self.in_flight.enter().ok_or_else(|| {
+            let most = self.in_flight.most();
+            Refusal::Overloaded(format!(
+                "{most} requests are under way, as many as requests.max_in_flight allows"
+            ))
+        })?;
         record.keep(place);
         guard::check(&head, self.max_body)?;
         self.callers.check(&head)?;

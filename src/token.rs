@@ -135,8 +135,10 @@ pub fn header_value(prefix: &str, secret: &Secret) -> HeaderValue {
 pub struct View {
     /// The token, or why there is none.
     pub state: State,
+    /// How many exchanges have begun.
+    pub begun: u64,
     /// How many exchanges have ended, whatever came of them.
-    pub exchanges: u64,
+    pub ended: u64,
     /// Whether the next token is to be asked for in an app's own request.
     pub in_band: bool,
 }

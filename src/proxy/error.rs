@@ -68,9 +68,9 @@ pub enum Refusal {
     /// The client's body is not valid HTTP, or broke off.
     #[error("the request's body is broken")]
     RequestBroken,
-    /// `requests.max_in_flight` is reached.
-    #[error("{0} requests are under way, as many as requests.max_in_flight allows")]
-    Overloaded(usize),
+    /// There is no room for it now.
+    #[error("{0}")]
+    Overloaded(String),
     /// The request's body exceeds `requests.max_body`.
     #[error("the request's body has more than {0} bytes, the most that requests.max_body allows")]
     RequestTooLarge(u64),
@@ -249,7 +249,7 @@ mod tests {
             (Refusal::UpstreamProtocolError("broken".into()), 502, "upstream_protocol_error", None),
             (Refusal::RequestTimeout(wait), 408, "request_timeout", None),
             (Refusal::RequestBroken, 400, "request_broken", None),
-            (Refusal::Overloaded(7), 503, "overloaded", Some("1")),
+            (Refusal::Overloaded("full".into()), 503, "overloaded", Some("1")),
             (Refusal::RequestTooLarge(7), 413, "request_too_large", None),
             (Refusal::HostNotAllowed("evil.example".into()), 421, "host_not_allowed", None),
             (Refusal::RequestNotAllowed("no".into()), 403, "request_not_allowed", None),

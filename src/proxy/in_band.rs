@@ -5,6 +5,7 @@
 //! as they go by ([`Scan`]), so that all other answers stream through untouched. What cannot be
 //! searched is not passed on: a token must not leak because an answer was odd.
 
+mod cut;
 mod decode;
 mod insert;
 mod mask;
@@ -77,13 +78,15 @@ pub(super) async fn mask(
 ) -> Result<Masked, Refusal> {
     let response = response.map(|body| Body::upstream(body, idle_timeout));
     let status = response.status();
-    if question.method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-    {
+    let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    // What never ends holds no member of a JSON object that the app has not asked for.
+    let is_stream = question.asked == Asked::ByUs && is_event_stream(response.headers());
+    if question.method == Method::HEAD || is_empty || is_stream {
         return Ok(Masked { response, grant: None });
     }
     // An answer without success tells the app what to do: status and headers pass whatever its body is.
     let refused = is_refusal(status).then(|| response.headers().clone());
-    match (searched(response, question, memory).await, refused) {
+    match (searched(response, question, idle_timeout, memory).await, refused) {
         (Err(why), Some(headers)) => {
             Ok(Masked { response: without_body(status, headers, question.path, &why), grant: None })
         }
@@ -95,9 +98,16 @@ fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
+}
+
 async fn searched(
     response: Response<Body>,
     question: Question<'_>,
+    limit: Duration,
     memory: &SearchMemory,
 ) -> Result<Masked, Refusal> {
     let status = response.status();
@@ -110,20 +120,18 @@ async fn searched(
         Asked::ByApp => Allowance::Shared(memory),
         Asked::ByUs => Allowance::Own,
     };
-    let Decoded { response, was_coded, room } = decode::decoded(response, allowance).await?;
+    let Decoded { response, was_coded, room } = decode::decoded(response, allowance, limit).await?;
     let (mut head, body) = response.into_parts();
-    let masked = match mask::find(&body) {
-        Found::Nothing => body.clone(),
-        Found::Tokens(tokens) => mask::replace(&body, &tokens, PLACEHOLDER),
-        // What was our wish alone goes whole, in whatever form it came.
-        Found::Unclear if question.asked == Asked::ByUs && mask::is_object(&body) => body.clone(),
-        // A page for people, as gateways give it: no API's token stands in one.
-        Found::Unclear if is_refusal(status) && !mask::looks_like_json(&body) => body.clone(),
-        Found::Unclear => return Err(unclear()),
-    };
     let left = match question.asked {
-        Asked::ByApp => masked,
-        Asked::ByUs => mask::without_auth(&masked),
+        // An app that knows nothing of the wish must not lose its answer, so only `auth` is looked for.
+        Asked::ByUs => cut::without_auth(&body, PLACEHOLDER).ok_or_else(unclear)?,
+        Asked::ByApp => match mask::find(&body) {
+            Found::Nothing => body.clone(),
+            Found::Tokens(tokens) => mask::replace(&body, &tokens, PLACEHOLDER),
+            // A page for people, as gateways give it: no API's token stands in one.
+            Found::Unclear if is_refusal(status) && !mask::looks_like_json(&body) => body.clone(),
+            Found::Unclear => return Err(unclear()),
+        },
     };
     let times = Times { requested: question.requested, date: date(&head.headers), now: SystemTime::now() };
     let grant = Grant::from_in_band(&body, times).ok();

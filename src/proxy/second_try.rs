@@ -13,10 +13,20 @@ use super::error::Refusal;
 use super::in_band::{self, Asked, Scan};
 use super::path::Readings;
 use super::replay::{Kept, Route, Whole};
-use super::upload::{self, Progress, Upload};
+use super::upload::{self, Upload};
 use super::{Proxy, Sent, proxy_status};
 use crate::token::Generation;
 use crate::token::cell::{Claim, Current, TokenCell};
+
+/// What an API may answer to a body with a member that it does not know, or a gateway to one that is longer
+/// than it should be.
+const REFUSALS: [StatusCode; 5] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::FORBIDDEN,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
 
 impl Proxy {
     /// Sends a small request with the wish for a new token in its body, which is read whole for that. If
@@ -54,15 +64,19 @@ impl Proxy {
                 self.answer(sent, asked, path, cell).await
             }
             // An API that does not know the member may refuse it. What is refused so was not carried out.
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-                let plain = Upload::held(whole(theirs), Scan::of(&again), Kept::nothing());
-                let second = self.send(again, plain, cell, token).await?;
-                if second.response.status() != sent.response.status() {
+            status if REFUSALS.contains(&status) => {
+                let plain = Upload::held(whole(theirs.clone()), Scan::of(&again), Kept::all(whole(theirs)));
+                let second = self.send(again.clone(), plain, cell, token).await?;
+                let second = self.unless_rejected(second, Some(again), path, cell, token.generation).await?;
+                if second.response.status().is_success() {
                     claim.refused();
                 }
                 self.answer(second, Asked::ByApp, path, cell).await
             }
-            _ => self.answer(sent, Asked::ByUs, path, cell).await,
+            _ => {
+                self.routes.forget(&sent.method, path.as_written());
+                self.answer(sent, Asked::ByUs, path, cell).await
+            }
         }
     }
 
@@ -81,8 +95,7 @@ impl Proxy {
             sent.progress.is_final();
             return Ok(sent);
         }
-        let route = Route::of(&sent.method, path.as_written());
-        match self.once_more(&sent.progress, again, route, cell, rejected).await? {
+        match self.once_more(&sent, again, path, cell, rejected).await? {
             Some(second) => Ok(second),
             None => {
                 sent.progress.is_final();
@@ -95,12 +108,14 @@ impl Proxy {
     /// still whole. `None`: the 401 is the answer.
     async fn once_more(
         &self,
-        progress: &Arc<Progress>,
+        sent: &Sent,
         again: Option<request::Parts>,
-        route: Route,
+        path: &Readings<'_>,
         cell: &TokenCell,
         rejected: Generation,
     ) -> Result<Option<Sent>, Refusal> {
+        let Sent { method, progress, .. } = sent;
+        let route = Route::of(method, path.as_written());
         let at_hand = cell.newer_at_hand(rejected);
         if at_hand.is_none() && self.routes.remembers(&route) {
             return Ok(None);
@@ -123,11 +138,15 @@ impl Proxy {
         let Some(body) = upload::whole(progress, self.upstream.idle_timeout()).await? else {
             return Ok(None);
         };
+        // The rest may have taken a while.
+        let newer = cell.newer_at_hand(rejected).unwrap_or(newer);
         let scan = Scan::of(&head);
         let mut second = self.send(head, Upload::held(body, scan, Kept::nothing()), cell, &newer).await?;
         let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
         self.metrics.sent_again(accepted);
-        if !accepted {
+        if accepted {
+            self.routes.forget(&second.method, path.as_written());
+        } else {
             self.routes.strike(route, newer.generation);
         }
         proxy_status::append(

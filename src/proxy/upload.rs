@@ -119,16 +119,25 @@ async fn next(incoming: &mut ClientBody, idle_timeout: Duration) -> Result<Optio
 }
 
 /// The whole of a request's body, to send it again: what has gone through and was kept, and the rest,
-/// where the API answered before it had all come. `None` if it does not fit; then it goes on as it did.
-pub(super) async fn whole(
-    progress: &Arc<Progress>,
-    idle_timeout: Duration,
-) -> Result<Option<Whole>, Refusal> {
+/// where the API answered before it had all come. `None` if it does not fit, or does not come within
+/// `limit`; then it goes on as it did.
+///
+/// # Errors
+/// The client broke off.
+pub(super) async fn whole(progress: &Arc<Progress>, limit: Duration) -> Result<Option<Whole>, Refusal> {
     let Some(mut loan) = progress.borrow_rest() else { return Ok(progress.take_kept()) };
-    while let Some(frame) = next(loan.rest(), idle_timeout).await? {
-        if !loan.keep(frame) {
-            return Ok(None);
+    let reading = async {
+        while let Some(frame) = loan.rest().frame().await {
+            let frame = frame.map_err(|_| Refusal::RequestBroken)?;
+            if !loan.keep(frame) {
+                return Ok(false);
+            }
         }
-    }
-    Ok(Some(loan.into_whole()))
+        Ok::<_, Refusal>(true)
+    };
+    let is_whole = match timeout(limit, reading).await {
+        Ok(read) => read?,
+        Err(_) => false,
+    };
+    Ok(is_whole.then(|| loan.into_whole()))
 }

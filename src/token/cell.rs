@@ -18,6 +18,9 @@ pub use self::handle::{Handle, Nudge, Refreshed};
 use super::clock::{Deadline, Moment};
 use super::{Generation, Grant, State, Token, Trouble, TroubleKind, View};
 
+/// How often a request that waits says what it needs.
+const SAY_AGAIN: Duration = Duration::from_millis(500);
+
 /// One worker's view of one credential.
 #[derive(Debug)]
 pub struct TokenCell {
@@ -96,19 +99,19 @@ impl TokenCell {
     /// yet, and gives up when waiting is no use, or `token.wait_timeout` is over.
     pub async fn newer_than(&self, rejected: Generation) -> Option<Current> {
         let mut receiver = self.handle.view.clone();
-        let exchanges = receiver.borrow().exchanges;
+        let begun = receiver.borrow().begun;
         if let Some(newer) = self.newer_at_hand(rejected) {
             return Some(newer);
         }
         let deadline = Instant::now() + self.wait_timeout;
         loop {
-            // Said again each time: a channel that was full then may not be now.
             self.report_rejected(rejected);
             let (renewal, asked_since) = {
                 let view = receiver.borrow_and_update();
                 let renewal = trouble(&view.state)
                     .map(|trouble| (trouble.kind, trouble.retry_at.remaining(self.now())));
-                (renewal, view.exchanges > exchanges)
+                // One that had begun before says nothing of a token that was revoked meanwhile.
+                (renewal, view.ended > begun)
             };
             // Looked for after what it is judged by: a renewal may end at any time.
             if let Some(newer) = self.newer_at_hand(rejected) {
@@ -121,7 +124,17 @@ impl TokenCell {
                 None if asked_since => return None,
                 Some(_) | None => {}
             }
-            timeout_at(deadline, receiver.changed()).await.ok()?.ok()?;
+            self.changed(&mut receiver, deadline).await?;
+        }
+    }
+
+    /// Returns when something may be new, or what was said should be said again: a channel that was full
+    /// then may not be now. `None` when the deadline has come, or nothing will ever be new.
+    async fn changed(&self, receiver: &mut watch::Receiver<View>, deadline: Instant) -> Option<()> {
+        let again = Instant::now() + SAY_AGAIN;
+        match timeout_at(deadline.min(again), receiver.changed()).await {
+            Ok(changed) => changed.ok(),
+            Err(_) => (again < deadline).then_some(()),
         }
     }
 
@@ -171,9 +184,8 @@ impl TokenCell {
             if let Some(current) = self.usable() {
                 return Ok(current);
             }
-            match timeout_at(deadline, receiver.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return Err(self.not_in_time(&receiver.borrow().state)),
+            if self.changed(&mut receiver, deadline).await.is_none() {
+                return Err(self.not_in_time(&receiver.borrow().state));
             }
         }
     }

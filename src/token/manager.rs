@@ -52,7 +52,8 @@ pub struct Manager {
     token: Option<Arc<Token>>,
     trouble: Option<Arc<Trouble>>,
     attempts: Attempts,
-    exchanges: u64,
+    begun: u64,
+    ended: u64,
     due: Deadline,
     /// Until when the API asked to be left alone.
     not_before: Deadline,
@@ -82,7 +83,7 @@ impl Manager {
         metrics: Metrics,
     ) -> (Self, Handle) {
         let (view, receiver) =
-            watch::channel(View { state: State::Initializing, exchanges: 0, in_band: false });
+            watch::channel(View { state: State::Initializing, begun: 0, ended: 0, in_band: false });
         let (sender, nudges) = mpsc::channel(NUDGES);
         let handle = Handle::new(credential, clock.clone(), receiver, sender);
         let due = clock.now().after(Duration::ZERO);
@@ -98,7 +99,8 @@ impl Manager {
             token: None,
             trouble: None,
             attempts: Attempts::default(),
-            exchanges: 0,
+            begun: 0,
+            ended: 0,
             due,
             not_before: due,
             forced: false,
@@ -124,8 +126,10 @@ impl Manager {
             debug!(credential = self.credential.as_str(), forced = self.forced, "asking for a token");
             self.attempts.note(self.clock.now(), std::mem::take(&mut self.forced));
             self.tries_key = false;
+            self.begun += 1;
+            self.publish();
             let outcome = self.attend_during(exchange()).await;
-            self.exchanges += 1;
+            self.ended = self.begun;
             match &outcome {
                 Ok(grant) if self.has_ended(grant) => self.fail(&dead_on_arrival()),
                 Ok(grant) => {
@@ -302,7 +306,8 @@ impl Manager {
             }
             (None, None) => State::Initializing,
         };
-        self.view.send_replace(View { state, exchanges: self.exchanges, in_band: self.asks_in_band });
+        let (begun, ended, in_band) = (self.begun, self.ended, self.asks_in_band);
+        self.view.send_replace(View { state, begun, ended, in_band });
     }
 
     fn answer_refreshes(&mut self, outcome: &Result<Grant, ExchangeError>) {

@@ -6,6 +6,7 @@ mod requests;
 
 use liquid_auth_proxy::proxy::PLACEHOLDER;
 use liquid_auth_proxy::sandbox::{Sandbox, Settings};
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::support::daemon::{Builder, Daemon, KEY, client};
@@ -150,12 +151,13 @@ async fn the_answer_is_the_apis_own() {
     let sandbox = Sandbox::start(Settings { api_key: KEY.into(), ..Settings::default() }).await.unwrap();
     let daemon = Builder::new(&sandbox.base_url()).ready().await;
     let token = sandbox.handle().tokens()[0].clone();
-    let ask = async |url: String| {
-        let asked = client().post(url).bearer_auth(&token).body(r#"{"id":"","refresh":true}"#);
+    let ask = async |request: RequestBuilder| {
+        let asked = request.body(r#"{"id":"","refresh":true}"#);
         Seen::of(asked.send().await.unwrap()).await
     };
-    let direct = ask(format!("{}/api/cart/update", sandbox.base_url())).await;
-    let proxied = ask(daemon.url("/api/cart/update")).await;
+    let direct = client().post(format!("{}/api/cart/update", sandbox.base_url())).bearer_auth(&token);
+    let direct = ask(direct).await;
+    let proxied = ask(client().post(daemon.url("/api/cart/update"))).await;
 
     let names = |seen: &Seen| seen.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(names(&proxied), names(&direct));

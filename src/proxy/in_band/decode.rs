@@ -1,13 +1,14 @@
 //! Reading an answer whole and without its content coding, to search it; and the memory for that.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Request, Response};
-use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tower::{ServiceExt, service_fn};
 use tower_http::decompression::Decompression;
 
@@ -24,6 +25,9 @@ const MAX_OWN: usize = 64 * 1024 * 1024;
 
 /// The memory for all answers that are being searched, or are searched and not passed on yet, bytes.
 const MEMORY: usize = 16 * MAX_ANSWER;
+
+/// What an answer is given before it has come. The API's are smaller, nearly all of them.
+const FIRST: usize = 64 * 1024;
 
 /// Memory is handed out in pieces of this many bytes.
 const PIECE: usize = 1024;
@@ -61,14 +65,23 @@ impl Default for SearchMemory {
 }
 
 impl SearchMemory {
-    /// Room for an answer, as far as its head tells how much it needs.
-    async fn room(&self, response: &Response<Body>) -> Option<Room> {
-        let plain = !response.headers().contains_key(CONTENT_ENCODING);
-        let length = response.body().size_hint().exact().filter(|_| plain);
-        let bytes = length.map_or(MAX_ANSWER, |length| length.min(MAX_ANSWER as u64) as usize);
+    /// Room for an answer's beginning. Who finds none waits; it comes back with each answer that is passed on.
+    async fn first(&self) -> Option<Room> {
         // An error would mean that the semaphore is closed, which it never is.
-        self.0.clone().acquire_many_owned(pieces(bytes)).await.ok()
+        self.0.clone().acquire_many_owned(pieces(FIRST)).await.ok()
     }
+
+    /// Makes a room as large as `bytes`. It does not wait: many that did would wait for each other.
+    fn grow(&self, room: &mut Room, bytes: usize) -> Result<(), Refusal> {
+        let missing = pieces(bytes).saturating_sub(room.num_permits() as u32);
+        let more = self.0.clone().try_acquire_many_owned(missing).map_err(|_| no_room())?;
+        room.merge(more);
+        Ok(())
+    }
+}
+
+fn no_room() -> Refusal {
+    Refusal::Overloaded("too many answers are being searched for a new token".into())
 }
 
 fn pieces(bytes: usize) -> u32 {
@@ -76,12 +89,19 @@ fn pieces(bytes: usize) -> u32 {
     bytes.div_ceil(PIECE) as u32
 }
 
-/// The answer, whole and without its content coding.
-pub(super) async fn decoded(response: Response<Body>, allowance: Allowance<'_>) -> Result<Decoded, Refusal> {
+/// The answer, whole and without its content coding, within `limit`.
+pub(super) async fn decoded(
+    response: Response<Body>,
+    allowance: Allowance<'_>,
+    limit: Duration,
+) -> Result<Decoded, Refusal> {
     let was_coded = response.headers().contains_key(CONTENT_ENCODING);
-    let (mut room, most) = match allowance {
-        Allowance::Shared(memory) => (memory.room(&response).await, MAX_ANSWER),
-        Allowance::Own => (None, MAX_OWN),
+    let (memory, mut room, most) = match allowance {
+        Allowance::Shared(memory) => {
+            let room = timeout(limit, memory.first()).await.map_err(|_| no_room())?;
+            (Some(memory), room, MAX_ANSWER)
+        }
+        Allowance::Own => (None, None, MAX_OWN),
     };
     let mut response = Some(named_plainly(response)?);
     let decompressed = Decompression::new(service_fn(move |_: Request<()>| {
@@ -97,22 +117,28 @@ pub(super) async fn decoded(response: Response<Body>, allowance: Allowance<'_>) 
     let (head, body) = decompressed.into_parts();
     let mut body = std::pin::pin!(Limited::new(body, most));
     let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Refusal::UpstreamProtocolError(format!(
-                "it may hold an access token, but not all of it came: {error}"
-            ))
-        })?;
-        if let Ok(data) = frame.into_data() {
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| not_whole(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if let (Some(memory), Some(room)) = (memory, &mut room) {
+                memory.grow(room, bytes.len() + data.len())?;
+            }
             bytes.extend_from_slice(&data);
         }
-    }
+        Ok::<_, Refusal>(())
+    };
+    timeout(limit, reading).await.map_err(|_| not_whole(&"it took too long"))??;
     if let Some(room) = &mut room {
         // What was taken in advance and is not needed.
         let spare = room.num_permits().saturating_sub(pieces(bytes.len()) as usize);
         drop(room.split(spare));
     }
     Ok(Decoded { response: Response::from_parts(head, bytes.freeze()), was_coded, room })
+}
+
+fn not_whole(why: &dyn std::fmt::Display) -> Refusal {
+    Refusal::UpstreamProtocolError(format!("it may hold an access token, but not all of it came: {why}"))
 }
 
 /// The answer with its content coding under the one name that the decoder knows: names are
@@ -160,34 +186,45 @@ mod tests {
         response
     }
 
+    const LIMIT: Duration = Duration::from_secs(20);
+
     #[tokio::test]
     async fn memory_is_taken_for_what_the_answer_has() {
         let memory = SearchMemory::default();
         let all = memory.0.available_permits();
-        let first = decoded(answer(&[b' '; 3000], None), Allowance::Shared(&memory)).await.unwrap();
-        assert_eq!(memory.0.available_permits(), all - 3);
-        let coded = answer(&[b' '; 3000], Some("identity"));
-        let second = decoded(coded, Allowance::Shared(&memory)).await.unwrap();
-        assert_eq!(memory.0.available_permits(), all - 6, "what it took in advance is given back");
+        let first = decoded(answer(&[b' '; 3000], None), Allowance::Shared(&memory), LIMIT).await.unwrap();
+        assert_eq!(memory.0.available_permits(), all - 3, "what it took in advance is given back");
+        let coded = answer(&[b' '; 3 * FIRST], Some("identity"));
+        let second = decoded(coded, Allowance::Shared(&memory), LIMIT).await.unwrap();
+        assert_eq!(memory.0.available_permits(), all - 3 - 3 * FIRST / PIECE, "it takes more as it comes");
         drop((first, second));
         assert_eq!(memory.0.available_permits(), all);
     }
 
-    #[tokio::test]
-    async fn who_finds_no_memory_waits_for_it() {
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_memory_waits_for_it_and_not_for_ever() {
         let memory = SearchMemory::default();
         let all = memory.0.clone().acquire_many_owned(pieces(MEMORY)).await.unwrap();
-        let mut waiting = Box::pin(decoded(answer(b"{}", None), Allowance::Shared(&memory)));
-        assert!(futures_now(&mut waiting).is_none());
-        drop(all);
-        assert!(waiting.await.is_ok());
+        let waiting = decoded(answer(b"{}", None), Allowance::Shared(&memory), LIMIT);
+        let given_back = async {
+            tokio::time::sleep(LIMIT / 2).await;
+            drop(all);
+        };
+        assert!(tokio::join!(waiting, given_back).0.is_ok());
+
+        let _all = memory.0.clone().acquire_many_owned(pieces(MEMORY)).await.unwrap();
+        let refused = decoded(answer(b"{}", None), Allowance::Shared(&memory), LIMIT).await.unwrap_err();
+        assert_eq!(refused.code(), "overloaded");
     }
 
-    fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        match std::pin::Pin::new(future).poll(&mut cx) {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
-        }
+    #[tokio::test]
+    async fn an_answer_that_finds_no_more_memory_is_given_up() {
+        let memory = SearchMemory::default();
+        let _most = memory.0.clone().acquire_many_owned(pieces(MEMORY - FIRST)).await.unwrap();
+        assert!(decoded(answer(&[b' '; FIRST], None), Allowance::Shared(&memory), LIMIT).await.is_ok());
+        let large = answer(&[b' '; FIRST + 1], None);
+        let refused = decoded(large, Allowance::Shared(&memory), LIMIT).await.unwrap_err();
+        assert_eq!(refused.code(), "overloaded");
+        assert_eq!(memory.0.available_permits(), FIRST / PIECE);
     }
 }

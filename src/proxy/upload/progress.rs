@@ -87,46 +87,25 @@ impl Progress {
 
     pub(super) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let mut rest = self.lock();
-        let Rest { slot, left, kept, waker, .. } = &mut *rest;
-        let (source, polled) = match slot {
-            Slot::Here(source) => {
-                let polled = source.poll_frame(cx);
-                self.waiting_for_client.store(polled.is_pending(), Ordering::Relaxed);
-                (source, polled)
-            }
-            Slot::Lent => {
-                *waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            Slot::Gone => return Poll::Ready(Some(Err(UploadError::Elsewhere))),
-        };
-        if polled.is_pending()
-            && kept.fits()
-            && !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            // The rest may be lent, and then its source wakes somebody else.
-            *waker = Some(cx.waker().clone());
-        }
-        let frame = ready!(polled).transpose()?;
+        let polled = rest.poll_frame(cx);
+        self.waiting_for_client.store(polled.is_pending(), Ordering::Relaxed);
+        let frame = ready!(polled);
         self.last_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
-        if frame.is_none() || source.is_end_stream() {
+        let has_ended = match (&frame, &rest.slot) {
+            (Some(Err(error)), _) => {
+                // What broke off is not whole, whoever asks for it, and never will be.
+                rest.kept.give_up();
+                self.too_large.store(matches!(error, UploadError::TooLarge), Ordering::Relaxed);
+                false
+            }
+            (None, _) => true,
+            (Some(Ok(_)), Slot::Here(source)) => source.is_end_stream(),
+            (Some(Ok(_)), Slot::Lent | Slot::Gone) => false,
+        };
+        if has_ended {
             self.ended.store(true, Ordering::Relaxed);
         }
-        let Some(frame) = frame else { return Poll::Ready(None) };
-        let streamed = matches!(source, Source::Client { .. });
-        if let Some(data) = frame.data_ref() {
-            let Some(still_left) = left.checked_sub(data.len() as u64) else {
-                self.too_large.store(true, Ordering::Relaxed);
-                return Poll::Ready(Some(Err(UploadError::TooLarge)));
-            };
-            *left = still_left;
-            if streamed {
-                kept.keep(data);
-            }
-        } else if let Some(trailers) = frame.trailers_ref().filter(|_| streamed) {
-            kept.keep_trailers(trailers);
-        }
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(frame)
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
@@ -245,6 +224,42 @@ impl Progress {
 }
 
 impl Rest {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let Slot::Here(source) = &mut self.slot else {
+            return match self.slot {
+                Slot::Gone => Poll::Ready(Some(Err(UploadError::Elsewhere))),
+                Slot::Here(_) | Slot::Lent => self.wait(cx),
+            };
+        };
+        let polled = source.poll_frame(cx);
+        let is_streamed = matches!(source, Source::Client { .. });
+        let Poll::Ready(frame) = polled else {
+            // The rest may be lent, and then its source wakes somebody else.
+            return if self.kept.fits() { self.wait(cx) } else { Poll::Pending };
+        };
+        let frame = frame.transpose()?;
+        let Some(frame) = frame else { return Poll::Ready(None) };
+        if let Some(data) = frame.data_ref() {
+            let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                return Poll::Ready(Some(Err(UploadError::TooLarge)));
+            };
+            self.left = left;
+            if is_streamed {
+                self.kept.keep(data);
+            }
+        } else if let Some(trailers) = frame.trailers_ref().filter(|_| is_streamed) {
+            self.kept.keep_trailers(trailers);
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     fn let_go_unless_wanted(&mut self) {
         if !self.taken && !self.kept.fits() && matches!(self.slot, Slot::Here(_)) {
             self.slot = Slot::Gone;

@@ -57,6 +57,8 @@ impl Source {
         match self {
             // It is asked before the first frame only.
             Self::Client { rest, .. } => rest.size_hint(),
+            // Trailers want chunks (RFC 9112, section 7.1.2).
+            Self::Held(whole) if whole.trailers.is_some() => SizeHint::default(),
             Self::Held(whole) => SizeHint::with_exact(whole.len() as u64),
         }
     }

@@ -38,6 +38,8 @@ impl Manager {
     fn wanted(&mut self) {
         let now = self.clock.now();
         let wait = schedule::wanted_wait(self.attempts.age(now), self.eagerness);
+        // What is forced has come as soon as it may.
+        let wait = if self.forced { wait.max(self.attempts.forced_wait(now)) } else { wait };
         let failing = self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Failing);
         if failing && wait < self.due.remaining(now) {
             self.due = now.after(wait);
@@ -95,8 +97,12 @@ impl Manager {
         self.give_another_chance();
     }
 
-    /// A key that was refused is about to be tried again, or another in its place: that is worth waiting for.
+    /// A key that was refused is about to be tried again, or another in its place: that is worth waiting for,
+    /// unless the floor makes it long.
     fn give_another_chance(&mut self) {
+        if self.due.remaining(self.clock.now()) > schedule::FLOOR_FORCED {
+            return;
+        }
         let Some(refused) = self.trouble.as_ref().filter(|trouble| trouble.kind == TroubleKind::Refused)
         else {
             return;

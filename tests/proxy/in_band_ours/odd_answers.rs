@@ -118,3 +118,72 @@ async fn codings_that_could_not_be_searched_are_not_asked_for() {
     call.last_answer("200 OK", "", "{}").await;
     client.answer().await;
 }
+
+/// No member of a JSON object stands in these: they are the app's, as they are.
+#[tokio::test]
+async fn what_is_no_object_is_the_apps() {
+    let mut bench = Bench::new().await;
+    for (kind, body) in [
+        ("application/json", &br#"[{"name":"Jack \"JD\" Daniel","token":1}]"#[..]),
+        ("text/csv", b"id,card_token\n1,2\n"),
+        ("application/pdf", b"%PDF-1.7 \xe2\xe3\xcf\xd3 token"),
+    ] {
+        let (mut client, mut call) = bench.asking().await;
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+        call.send(head.as_bytes()).await;
+        call.send(body).await;
+        let seen = client.answer().await;
+        assert_eq!((seen.status.as_u16(), seen.body), (200, body.to_vec()), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_goes_on_as_it_comes() {
+    let mut bench = Bench::new().await;
+    let (mut client, mut call) = bench.asking().await;
+    call.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n").await;
+    assert_eq!(client.answer_head().await.status, 200);
+    for event in ["data: 1\n\n", "data: 2\n\n"] {
+        call.send(event.as_bytes()).await;
+        assert_eq!(client.chunk().await.unwrap(), event.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn no_token_gets_by_in_an_odd_answer() {
+    let mut bench = Bench::new().await;
+    let (mut client, call) = bench.asking().await;
+    let odd = format!(
+        r#"{{"auth":{{"token":"{FRESH}","refreshToken":"another-one-0123456789"}},"data":{{"session":"{FRESH}"}}}}"#
+    );
+    call.last_answer("200 OK", "", &odd).await;
+    let seen = client.answer().await;
+    assert!(seen.status == 200 && !seen.text().contains(FRESH), "{}", seen.text());
+    taken(&bench).await;
+
+    let mut bench = Bench::new().await;
+    let (mut client, mut call) = bench.asking().await;
+    let mut latin1 = format!(r#"{{"auth":{{"token":"{FRESH}"}},"name":"caf"#).into_bytes();
+    latin1.extend_from_slice(b"\xe9\"}");
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", latin1.len());
+    call.send(&[head.as_bytes(), &latin1].concat()).await;
+    let seen = client.answer().await;
+    assert_eq!(seen.status, 502);
+    assert!(!String::from_utf8_lossy(&seen.body).contains(FRESH));
+}
+
+/// What the API thinks of the wish comes before what it thinks of the token.
+#[tokio::test]
+async fn a_request_that_goes_plainly_may_be_rejected_like_any_other() {
+    let mut bench = Bench::new().await;
+    let (mut client, call) = bench.asking().await;
+    call.last_answer("400 Bad Request", "", UNKNOWN).await;
+    let second = bench.upstream.call().await;
+    second.last_answer("401 Unauthorized", "", "{}").await;
+    assert_eq!(client.answer().await.status, 401);
+    assert_eq!(bench.upstream.authentications(), 2, "it is tried with another token");
+    let (mut client, call) = bench.asking().await;
+    call.last_answer("200 OK", "", &fresh()).await;
+    assert_eq!(client.answer().await.status, 200, "a 401 says nothing of the wish");
+}

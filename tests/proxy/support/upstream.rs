@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::within_limit;
 
@@ -21,6 +21,7 @@ pub struct Upstream {
     address: SocketAddr,
     authentications: Arc<AtomicUsize>,
     calls: mpsc::UnboundedReceiver<Call>,
+    held: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -66,15 +67,18 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let authentications = Arc::new(AtomicUsize::new(0));
         let counter = authentications.clone();
+        let (held, holds) = watch::channel(false);
         #[expect(clippy::disallowed_methods, reason = "as bounded as the test that makes the calls")]
         let (sender, calls) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (sender, counter) = (sender.clone(), counter.clone());
+                let (sender, counter, mut holds) = (sender.clone(), counter.clone(), holds.clone());
                 tokio::spawn(async move {
                     let Some(mut call) = Call::read(stream, Vec::new()).await else { return };
                     if call.head.starts_with("GET /api/authentication ") {
                         let token = token(1 + counter.fetch_add(1, Ordering::SeqCst));
+                        // An error means that the test is over.
+                        let _ = holds.wait_for(|held| !held).await;
                         call.send(authentication(&token, lifetime).as_bytes()).await;
                     } else {
                         let _ = sender.send(call);
@@ -82,7 +86,7 @@ impl Upstream {
                 });
             }
         });
-        Self { address, authentications, calls, task }
+        Self { address, authentications, calls, held, task }
     }
 
     /// `http://127.0.0.1:port`
@@ -95,6 +99,11 @@ impl Upstream {
         self.task.abort();
         // An error is what the end by abort looks like. The listener is closed when the task is gone.
         let _ = (&mut self.task).await;
+    }
+
+    /// Lets whoever asks for a token wait, or no longer.
+    pub fn hold_tokens(&self, hold: bool) {
+        self.held.send_replace(hold);
     }
 
     /// How often a token was asked for.
