@@ -1,10 +1,11 @@
 //! The threads that serve apps: each has a runtime, connections and a way to the API of its own, so
 //! that a request never crosses a core.
 //!
-//! All workers accept from one socket; [`floor`] finds the one that serves.
+//! All workers accept from one socket; a connection goes to the one that has the fewest.
 
 mod floor;
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::runtime::{self, LocalOptions};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use self::floor::{Floor, Inbox, Placed};
@@ -29,6 +31,10 @@ use crate::proxy::{Blueprint, Proxy};
 /// How long an app's connection may be idle, or take for a request's head. Longer than the clients'
 /// own pools keep one, so that it is they who close it.
 const IDLE: Duration = Duration::from_secs(120);
+
+/// How long a client that has just connected may take to begin its request, when the drain comes between.
+/// One that has sent nothing by then is idle: hyper closes it unheard.
+const FIRST_WORDS: Duration = Duration::from_millis(200);
 
 /// The running workers.
 #[derive(Debug)]
@@ -139,6 +145,7 @@ impl Worker {
         builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
         builder.http2().timer(TokioTimer::new());
         let connections = GracefulShutdown::new();
+        let latest = Cell::new(None);
         let serve = |placed: Placed| {
             let (connection, counted) = match placed {
                 Ok(Some(mine)) => mine,
@@ -148,6 +155,7 @@ impl Worker {
                     return;
                 }
             };
+            latest.set(Some(Instant::now()));
             metrics.connection_opened();
             let metrics = metrics.clone();
             let served = builder.serve_connection(TokioIo::new(connection), service.clone()).into_owned();
@@ -174,6 +182,9 @@ impl Worker {
         self.inbox.close();
         while let Some(handed) = self.inbox.recv().await {
             serve(self.floor.received(handed, self.desk));
+        }
+        if let Some(latest) = latest.get() {
+            tokio::time::sleep_until(latest + FIRST_WORDS).await;
         }
         connections.shutdown().await;
     }

@@ -32,3 +32,4 @@ mod tls;
 mod token_faults;
 mod token_trouble;
 mod tokens;
+mod unix;

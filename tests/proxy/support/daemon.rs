@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -20,13 +21,15 @@ pub const KEY: &str = "test-key-5f0c1e";
 pub struct Builder {
     variables: Vec<(String, String)>,
     directory: TempDir,
+    shell: Option<String>,
+    handed: Vec<OwnedFd>,
 }
 
 /// A running proxy. Ended when dropped.
 pub struct Daemon {
     child: Child,
-    listen: SocketAddr,
-    admin: SocketAddr,
+    listen: String,
+    admin: String,
     log: Arc<Mutex<Vec<String>>>,
     _directory: TempDir,
 }
@@ -44,7 +47,7 @@ impl Builder {
         let directory = tempfile::tempdir().unwrap();
         let key_file = directory.path().join("api_key");
         std::fs::write(&key_file, format!("{KEY}\n")).unwrap();
-        Self { variables: Vec::new(), directory }
+        Self { variables: Vec::new(), directory, shell: None, handed: Vec::new() }
             .set("environment", "staging")
             .set("upstream.base_url", base_url)
             .set("credentials.api.key_file", key_file.to_str().unwrap())
@@ -71,6 +74,29 @@ impl Builder {
     /// Sets a variable that is not the configuration's own.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With `key` at a path in a directory of the test's own.
+    pub fn unix(self, key: &str) -> Self {
+        let address = format!("unix:{}", self.socket(key).display());
+        self.set(key, &address)
+    }
+
+    /// The path that [`Self::unix`] gives `key`.
+    pub fn socket(&self, key: &str) -> PathBuf {
+        self.directory.path().join(key)
+    }
+
+    /// Started by a shell that runs `script` first, and then becomes the program.
+    pub fn shell(mut self, script: &str) -> Self {
+        self.shell = Some(script.to_owned());
+        self
+    }
+
+    /// The shell's standard input and output, in this order.
+    pub fn hand_over(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.handed.push(socket.into());
         self
     }
 
@@ -101,15 +127,32 @@ impl Builder {
         self.directory.path().join("api_key")
     }
 
+    fn spawn(&mut self) -> Child {
+        let mut command = command();
+        if let Some(script) = &self.shell {
+            let program = command.get_program().to_owned();
+            command = Command::new("sh");
+            command.env_clear().env("PATH", "/usr/bin:/bin");
+            command.arg("-c").arg(format!("{script}\nexec \"$0\" \"$@\"")).arg(program);
+        }
+        let mut handed = self.handed.drain(..).map(Stdio::from);
+        command.stdin(handed.next().unwrap_or_else(Stdio::null));
+        command.stdout(handed.next().unwrap_or_else(Stdio::null));
+        let variables = self.variables.iter().map(|(name, value)| (name, value));
+        command.arg("run").envs(variables).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts it to see it fail: exit code and standard error.
+    pub async fn fails(mut self) -> (i32, String) {
+        let child = self.spawn();
+        let waiting = tokio::task::spawn_blocking(move || child.wait_with_output());
+        let output = within_limit("the proxy ends", waiting).await.unwrap().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// Starts it, and returns when it serves (it need not be ready).
-    pub async fn start(self) -> Daemon {
-        let mut child = command()
-            .arg("run")
-            .envs(self.variables)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    pub async fn start(mut self) -> Daemon {
+        let mut child = self.spawn();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let sink = log.clone();
@@ -127,7 +170,7 @@ impl Builder {
             entries.into_iter().find(|entry| entry["message"] == "serving")
         })
         .await;
-        let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
+        let address = |name: &str| serving[name].as_str().unwrap().to_owned();
         Daemon { child, listen: address("listen"), admin: address("admin"), log, _directory: self.directory }
     }
 
@@ -147,12 +190,12 @@ fn variable(key: &str) -> String {
 impl Daemon {
     /// Where apps reach it.
     pub fn address(&self) -> SocketAddr {
-        self.listen
+        self.listen.parse().unwrap()
     }
 
     /// Where operators reach it.
     pub fn admin_address(&self) -> SocketAddr {
-        self.admin
+        self.admin.parse().unwrap()
     }
 
     /// Its process id.
@@ -167,7 +210,11 @@ impl Daemon {
 
     /// `GET path` on the admin listener: status and text.
     pub async fn admin(&self, path: &str) -> (u16, String) {
-        let answer = client().get(format!("http://{}{path}", self.admin)).send().await.unwrap();
+        let (client, host) = match self.admin.strip_prefix("unix:") {
+            Some(socket) => (client_at(Some(Path::new(socket))), "localhost"),
+            None => (client(), self.admin.as_str()),
+        };
+        let answer = client.get(format!("http://{host}{path}")).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
@@ -217,6 +264,11 @@ impl Drop for Daemon {
 
 /// A plain client, as apps have it.
 pub fn client() -> reqwest::Client {
+    client_at(None)
+}
+
+/// A plain client whose every request goes to a Unix socket, if there is one.
+pub fn client_at(socket: Option<&Path>) -> reqwest::Client {
     // No TLS is spoken on this side, but the library wants to know how it would be.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -224,7 +276,11 @@ pub fn client() -> reqwest::Client {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if let Some(socket) = socket {
+        builder = builder.unix_socket(socket);
+    }
+    builder
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

@@ -1,0 +1,1 @@
+//! Sockets that a service manager hands over.
