@@ -23,7 +23,7 @@ use self::stand_in::StandIn;
 use crate::admin::{Admin, Parts};
 use crate::config::{Address, Config, Environment, Listen, Proxy, Shutdown};
 use crate::lifecycle::{self, Caught, Readiness};
-use crate::listener::{BindError, Listener};
+use crate::listener::{BindError, InheritError, Inherited, Listener};
 use crate::proxy::record::InFlight;
 use crate::proxy::{Blueprint, Callers, Handles, Routes, SearchMemory};
 use crate::secret::SecretError;
@@ -67,6 +67,9 @@ pub enum StartError {
     /// A listener's address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that was handed over cannot be used.
+    #[error(transparent)]
+    Inherited(#[from] InheritError),
     /// No server could be verified.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -155,9 +158,20 @@ impl Api {
 
 impl App {
     /// Takes the sockets and reads what the configuration points at.
-    pub fn bind(config: Config) -> Result<Self, StartError> {
-        let listener = Listener::bind("listen.address", &config.listen.address, &config.listen.unix)?;
-        let admin = Listener::bind("admin.address", &config.admin.address, &config.admin.unix)?;
+    /// A socket that was handed over takes the place of a configured address.
+    pub fn bind(config: Config, inherited: Inherited) -> Result<Self, StartError> {
+        let Config { listen, admin, .. } = &config;
+        let listener = match inherited.app {
+            Some(socket) => {
+                Listener::inherited("app", socket, |address| listen.allows(address), &listen.unix)?
+            }
+            None => Listener::bind("listen.address", &listen.address, &listen.unix)?,
+        };
+        let may_be_remote = |address: &Address| listen.allow_remote || !address.is_remote();
+        let admin = match inherited.admin {
+            Some(socket) => Listener::inherited("admin", socket, may_be_remote, &admin.unix)?,
+            None => Listener::bind("admin.address", &admin.address, &admin.unix)?,
+        };
         let api = Api::of(&config)?;
         Ok(Self { config, listener, admin, api })
     }
@@ -236,7 +250,7 @@ impl App {
             listen: listen.clone(),
             admin: admin_listener.address().clone(),
             callers: Callers::of_admin(&config.listen, admin_listener.address()),
-            warnings: warnings(&config.listen),
+            warnings: warnings(&config.listen, &listen),
             upstream: api.base_url.to_string(),
             proxy: proxy.clone(),
             workers: workers.count(),
@@ -306,11 +320,11 @@ impl App {
 }
 
 /// What the operator has made less safe than it could be: said at every start, and in `/status`.
-fn warnings(listen: &Listen) -> Vec<String> {
-    let insecure = listen.is_insecure.then(|| {
-        let text = "listen.insecure_remote: everyone who can reach listen.address may use the credential";
+fn warnings(listen: &Listen, address: &Address) -> Vec<String> {
+    let insecure = listen.is_open_at(address).then(|| {
+        let text = format!("listen.insecure_remote: everyone who can reach {address} may use the credential");
         warn!("{text}");
-        text.to_owned()
+        text
     });
     insecure.into_iter().collect()
 }

@@ -5,6 +5,7 @@
 //! proxies that many programs read, the user's TOML file, environment variables below `LIQUID_`, flags. [`load`] gathers everything that is wrong before it gives up,
 //! so one run of `check` shows all of it.
 
+mod activation;
 mod address;
 mod file;
 mod host_name;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 
+pub use activation::{Activation, Inherited};
 pub use address::{Address, UnixAccess};
 pub use host_name::HostName;
 pub use kind::Kind;
@@ -96,8 +98,8 @@ pub struct Listen {
     pub address: Address,
     /// `allow_remote`: whether `address` may be other than loopback.
     pub allow_remote: bool,
-    /// Whether other machines reach `address` and nothing tells who they are: `insecure_remote`.
-    pub is_insecure: bool,
+    /// `insecure_remote`: whether other machines may call without showing who they are.
+    pub insecure_remote: bool,
     /// `allowed_hosts`: the names under which the proxy is served, each with any port.
     pub allowed_hosts: Vec<HostName>,
     /// `allowed_origins`: the pages that may call, as browsers name them.
@@ -106,6 +108,18 @@ pub struct Listen {
     pub client_token: Option<ClientToken>,
     /// `unix_mode` and `unix_allowed_uids`
     pub unix: UnixAccess,
+}
+
+impl Listen {
+    /// Whether a listener at `address` lets everyone in who can reach it from another machine.
+    pub fn is_open_at(&self, address: &Address) -> bool {
+        address.is_remote() && self.client_token.is_none()
+    }
+
+    /// Whether a listener at `address` is what the operator allows.
+    pub fn allows(&self, address: &Address) -> bool {
+        !address.is_remote() || self.allow_remote && (self.insecure_remote || !self.is_open_at(address))
+    }
 }
 
 /// What clients must show: a secret that they share with the proxy.

@@ -3,6 +3,7 @@
 
 mod accepting;
 mod connection;
+mod inherited;
 mod place;
 
 use std::io;
@@ -18,6 +19,7 @@ use crate::config::{Address, UnixAccess};
 
 pub use self::accepting::Accepting;
 pub use self::connection::{Connection, Detached};
+pub use self::inherited::{InheritError, Inherited, InheritedSocket};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;

@@ -47,7 +47,7 @@ fn callers() -> Callers {
     let listen = Listen {
         address: admin_address(),
         allow_remote: false,
-        is_insecure: false,
+        insecure_remote: false,
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         client_token: None,

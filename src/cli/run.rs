@@ -6,15 +6,20 @@ use tokio::runtime;
 use tracing::error;
 
 use super::{Exit, complain, say};
-use crate::app::{App, Outcome};
+use crate::app::{App, Outcome, StartError};
 use crate::config::{Address, Config, Environment, Loaded};
 use crate::lifecycle::{self, Signals};
+use crate::listener::Inherited;
 use crate::telemetry;
 
 /// Serves until a signal ends it.
 pub(super) fn run(loaded: Loaded) -> Exit {
     let config = loaded.config;
-    // Before the first thread, which the log has.
+    // Both before the first thread, which the log has.
+    let inherited = match Inherited::take(loaded.inherited) {
+        Ok(inherited) => inherited,
+        Err(error) => return cannot_start(&error.into()),
+    };
     lifecycle::keep_files_private();
     // Held to the end: dropped, it writes what is left.
     let _log = telemetry::init(&config.log);
@@ -32,9 +37,9 @@ pub(super) fn run(loaded: Loaded) -> Exit {
             Err(error) => return unavailable(error),
         };
         let environment = config.environment;
-        let app = match App::bind(config.clone()) {
+        let app = match App::bind(config.clone(), inherited) {
             Ok(app) => app,
-            Err(error) => return unavailable(error),
+            Err(error) => return cannot_start(&error),
         };
         say(banner(&config, &app));
         match app.run(async || signals.next().await).await {
@@ -49,6 +54,15 @@ pub(super) fn run(loaded: Loaded) -> Exit {
     // A name that is being looked up must not hold the end of the process.
     runtime.shutdown_background();
     exit
+}
+
+fn cannot_start(error: &StartError) -> Exit {
+    complain(format_args!("liquid-auth-proxy: {error}"));
+    match error {
+        // The service manager's configuration is one, too.
+        StartError::Inherited(_) => Exit::Usage,
+        _ => Exit::Unavailable,
+    }
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Exit {

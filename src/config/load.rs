@@ -2,6 +2,7 @@
 
 use config::ValueKind;
 
+use super::activation;
 use super::file;
 use super::kind::Parse;
 use super::layer::{Layer, Merged};
@@ -23,8 +24,11 @@ const DEFAULT: &str = include_str!("../../config/default.toml");
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let merged = merge(sources, &mut problems)?;
+    let inherited = activation::read(&sources.activation, &mut problems);
     match sections::config(&mut Reader::new(&merged, &mut problems)) {
-        Some(config) if problems.is_empty() => Ok(Loaded { settings: settings(&merged, &config), config }),
+        Some(config) if problems.is_empty() => {
+            Ok(Loaded { settings: settings(&merged, &config), config, inherited })
+        }
         _ => Err(Problems(problems)),
     }
 }

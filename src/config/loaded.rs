@@ -6,7 +6,7 @@ use super::layer::Merged;
 use super::origin::Source;
 use super::problem::printable;
 use super::schema::{API_KEY, ORDERS_PASSWORD, keys};
-use super::{Config, Orders, SecretSource};
+use super::{Config, Inherited, Orders, SecretSource};
 
 /// The configuration and where each value of it comes from.
 ///
@@ -16,6 +16,8 @@ use super::{Config, Orders, SecretSource};
 pub struct Loaded {
     /// The values.
     pub config: Config,
+    /// The sockets that a service manager hands over.
+    pub inherited: Inherited,
     /// Every key that is set, in the order of the documentation.
     pub settings: Vec<Setting>,
 }

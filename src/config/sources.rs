@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::activation::Activation;
 use super::layer::Layer;
 use super::origin::Source;
 use super::schema::{PREFIX, keys};
@@ -20,6 +21,8 @@ pub struct Sources {
     pub variables: Vec<(String, String)>,
     /// `CREDENTIALS_DIRECTORY`: where systemd puts the service's credentials.
     pub credentials_directory: Option<PathBuf>,
+    /// What a service manager says of sockets that it hands over.
+    pub activation: Activation,
     /// What was given as flags.
     pub flags: Flags,
 }
@@ -29,7 +32,7 @@ impl Sources {
     pub fn from_process(file: Option<PathBuf>, flags: Flags) -> Self {
         let variables = std::env::vars_os().filter_map(ours).collect();
         let credentials_directory = std::env::var_os(systemd::DIRECTORY).map(PathBuf::from);
-        Self { file, variables, credentials_directory, flags }
+        Self { file, variables, credentials_directory, activation: Activation::from_process(), flags }
     }
 
     /// The user's file, if there is one, and what named it.
@@ -56,6 +59,7 @@ impl fmt::Debug for Sources {
             .field("file", &self.file)
             .field("variables", &self.variables.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("credentials_directory", &self.credentials_directory)
+            .field("activation", &self.activation)
             .field("flags", &self.flags)
             .finish()
     }

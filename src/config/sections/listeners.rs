@@ -27,16 +27,6 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
     let allowed_hosts = reader.required(&schema::LISTEN_ALLOWED_HOSTS);
     let allowed_origins = reader.required(&schema::LISTEN_ALLOWED_ORIGINS);
     let client_token = client_token(reader);
-    let opens = allow_remote == Some(true) && listen.as_ref().is_some_and(Address::is_remote);
-    let is_insecure = opens && client_token.is_none();
-    if is_insecure
-        && insecure_remote == Some(false)
-        && reader.source(&schema::LISTEN_CLIENT_TOKEN_FILE).is_none()
-    {
-        let what = "would let everyone who can reach it use the credential: it needs listen.client_token_file, or \
-                    listen.insecure_remote = true";
-        reader.refuse(&schema::LISTEN_ADDRESS, Refusal::new(what));
-    }
     let (address, admin) = (listen?, admin?);
     if address.collides_with(&admin) {
         reader.refuse(&schema::ADMIN_ADDRESS, Refusal::new("is taken by listen.address"));
@@ -44,12 +34,17 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
     let listen = Listen {
         address,
         allow_remote: allow_remote?,
-        is_insecure,
+        insecure_remote: insecure_remote?,
         allowed_hosts: allowed_hosts?,
         allowed_origins: allowed_origins?,
         client_token,
         unix: listen_unix?,
     };
+    if listen.allow_remote && !listen.allows(&listen.address) {
+        let what = "would let everyone who can reach it use the credential: it needs listen.client_token_file, or \
+                    listen.insecure_remote = true";
+        reader.refuse(&schema::LISTEN_ADDRESS, Refusal::new(what));
+    }
     Some((listen, Admin { address: admin, unix: admin_unix? }))
 }
 

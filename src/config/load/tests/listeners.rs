@@ -12,7 +12,7 @@ fn listeners_stay_on_this_machine_unless_told_otherwise() {
         assert!(refusal(&file, &[SANDBOX]).starts_with(&format!("{key} could be reached")));
     }
     let admin = outcome("admin.address = '0.0.0.0:9000'", &[SANDBOX, REMOTE]).unwrap().config;
-    assert!(!admin.listen.is_insecure);
+    assert!(!admin.listen.is_open_at(&admin.listen.address));
     assert_eq!(
         refusal("admin.address = 'localhost:8000'", &[SANDBOX]),
         "admin.address is taken by listen.address"
@@ -29,13 +29,13 @@ fn who_may_come_from_elsewhere_must_say_who_he_is() {
     );
     let insecure =
         outcome(file, &[SANDBOX, REMOTE, ("LIQUID_LISTEN__INSECURE_REMOTE", "true")]).unwrap().config;
-    assert!(insecure.listen.is_insecure);
+    assert!(insecure.listen.is_open_at(&insecure.listen.address));
 
     let mut token = tempfile::NamedTempFile::new().unwrap();
     std::io::Write::write_all(&mut token, b"let-me-in\n").unwrap();
     let token = ("LIQUID_LISTEN__CLIENT_TOKEN_FILE", token.path().to_str().unwrap());
     let secure = outcome(file, &[SANDBOX, REMOTE, token]).unwrap().config.listen;
-    assert!(!secure.is_insecure);
+    assert!(!secure.is_open_at(&secure.address));
     assert_eq!(secure.client_token.unwrap().header, "x-liquid-client-token");
     let gone = ("LIQUID_LISTEN__CLIENT_TOKEN_FILE", "/nowhere/token");
     assert!(
