@@ -203,3 +203,24 @@ fn the_mode_of_no_other_file_is_changed() {
     assert!(set_mode(&path, 0o666).is_err());
     assert_eq!(mode(&victim), 0o600);
 }
+
+/// Its file comes and goes, so that two may have locked two files of the same name.
+#[test]
+fn two_never_hold_the_lock() {
+    let (directory, path) = directory();
+    let (inside, held) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    let Ok(_lock) = Lock::take(&path) else { continue };
+                    assert!(!inside.swap(true, Ordering::SeqCst), "another one is inside");
+                    held.store(true, Ordering::Relaxed);
+                    inside.store(false, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert!(held.into_inner());
+    assert_eq!(entries(&directory), Vec::<String>::new());
+}
