@@ -16,9 +16,18 @@ use crate::support::within_limit;
 async fn help_and_version_go_to_standard_output() {
     let (code, help, errors) = run_to_end(&["--help"], &[]).await;
     assert_eq!((code, errors.as_str()), (0, ""));
-    for word in
-        ["run", "sandbox", "check", "healthcheck", "wait", "--config", "LIQUID_API_KEY_FILE", "64", "69"]
-    {
+    for word in [
+        "run",
+        "sandbox",
+        "check",
+        "healthcheck",
+        "wait",
+        "status",
+        "--config",
+        "LIQUID_API_KEY_FILE",
+        "64",
+        "69",
+    ] {
         assert!(help.contains(word), "{word} is not in\n{help}");
     }
     // Text that was broken by hand and then again by the terminal's width leaves words alone on a line.
@@ -30,7 +39,7 @@ async fn help_and_version_go_to_standard_output() {
         (code, version),
         (0, concat!("liquid-auth-proxy ", env!("CARGO_PKG_VERSION"), "\n").to_owned())
     );
-    for name in ["run", "sandbox", "check", "healthcheck", "wait"] {
+    for name in ["run", "sandbox", "check", "healthcheck", "wait", "status"] {
         let (code, help, _) = run_to_end(&[name, "--help"], &[]).await;
         assert!(code == 0 && help.contains("Usage: liquid-auth-proxy"), "{name}: {help}");
     }

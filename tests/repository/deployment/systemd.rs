@@ -1,4 +1,6 @@
-//! The systemd unit: hardened, and patient enough for the drain.
+//! The systemd units: hardened, and patient enough for the drain.
+
+mod sockets;
 
 use std::process::{Command, Output};
 
