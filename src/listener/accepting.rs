@@ -51,10 +51,11 @@ impl Accepting {
                 Attached::Unix(socket) => socket.accept().await.map(|(stream, _)| Connection::Unix(stream)),
             };
             match accepted {
-                Ok(connection) => match admit(&self.leaving.0, connection) {
-                    Some(connection) => return connection,
-                    None => turned_away(),
-                },
+                Ok(connection) => {
+                    if let Some(connection) = admit(&self.leaving.0, connection, &turned_away) {
+                        return connection;
+                    }
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 // Any other is the system's, and passes when something is closed.
                 Err(error) => {
@@ -78,10 +79,11 @@ impl Accepting {
         std::iter::from_fn(move || {
             loop {
                 match waiting(socket.as_ref().ok()?) {
-                    Ok(connection) => match admit(&door, connection) {
-                        Some(connection) => return Some(connection),
-                        None => turned_away(),
-                    },
+                    Ok(connection) => {
+                        if let Some(connection) = admit(&door, connection, &turned_away) {
+                            return Some(connection);
+                        }
+                    }
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                     Err(error) => {
@@ -107,8 +109,8 @@ fn waiting(socket: &Bound) -> io::Result<Connection> {
     stream.attach()
 }
 
-/// The connection, unless its user may not connect.
-fn admit(door: &Door, connection: Connection) -> Option<Connection> {
+/// The connection, unless its user may not connect: then it is counted, told, and closed.
+fn admit(door: &Door, connection: Connection, turned_away: impl Fn()) -> Option<Connection> {
     match &connection {
         Connection::Tcp(stream) => {
             // An error means that the connection is gone already, which its first read will show.
@@ -118,6 +120,7 @@ fn admit(door: &Door, connection: Connection) -> Option<Connection> {
             // Who it was when it connected (SO_PEERCRED, unix(7)).
             let uid = uid(stream);
             if !uid.is_some_and(|uid| door.allowed_uids.contains(&uid)) {
+                turned_away();
                 door.turned_away.tell(door, uid);
                 return None;
             }

@@ -13,11 +13,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use liquid_auth_proxy::sandbox::{Sandbox, Settings};
+use rustix::process::Signal;
 use tokio::net::UnixStream;
 
 use crate::support::daemon::{Builder, Daemon, KEY, client_at, run_to_end};
 use crate::support::upstream::{TOKEN, Upstream};
-use crate::support::within_limit;
+use crate::support::{eventually, within_limit};
 
 async fn sandbox() -> Sandbox {
     Sandbox::start(Settings { api_key: KEY.into(), ..Settings::default() }).await.unwrap()
@@ -35,6 +36,14 @@ impl Sockets {
         let builder = builder.unix("listen.address").unix("admin.address");
         let (app, admin) = (builder.socket("listen.address"), builder.socket("admin.address"));
         Self { daemon: builder.ready().await, app, admin }
+    }
+
+    /// Ends the proxy well, and gives all that it had to log by then.
+    async fn log_to_its_end(&mut self) -> String {
+        self.daemon.signal(Signal::TERM);
+        assert_eq!(self.daemon.ends().await.code(), Some(0));
+        let whole = async || Some(self.daemon.log()).filter(|log| log.contains("\"drained\""));
+        eventually("the log is read", whole).await
     }
 
     /// Another of the program's commands, asking this one.
@@ -143,7 +152,7 @@ async fn healthcheck_wait_and_status_ask_by_the_socket() {
     }
     assert!(!out.contains(KEY), "{out}");
 
-    proxy.daemon.signal(rustix::process::Signal::TERM);
+    proxy.daemon.signal(Signal::TERM);
     proxy.daemon.ends().await;
     let nobody = format!("no proxy answers at {}: ", address(&proxy.admin));
     for (arguments, expected) in

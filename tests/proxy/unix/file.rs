@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use super::{Sockets, address, call, sandbox};
 use crate::support::daemon::Builder;
+use crate::support::eventually;
 
 fn mode(path: &Path) -> Option<u32> {
     Some(fs::symlink_metadata(path).ok()?.mode() & 0o7777)
@@ -133,7 +134,7 @@ async fn at_the_end_both_are_gone() {
         proxy.daemon.signal(Signal::TERM);
         if signals == 2 {
             let draining = async || proxy.daemon.log().contains("\"draining\"").then_some(());
-            crate::support::eventually("the drain begins", draining).await;
+            eventually("the drain begins", draining).await;
             assert!(proxy.app.exists(), "it goes on accepting for the delay");
             proxy.daemon.signal(Signal::TERM);
         }
@@ -152,11 +153,12 @@ async fn what_has_been_put_in_its_place_stays() {
         fs::rename(&beside, path).unwrap();
         successor
     });
-    proxy.daemon.signal(Signal::TERM);
-    assert_eq!(proxy.daemon.ends().await.code(), Some(0));
+    proxy.log_to_its_end().await;
     for path in [&proxy.app, &proxy.admin] {
         UnixStream::connect(path).unwrap();
     }
-    assert_eq!(proxy.daemon.log().matches("another file stands where the socket was").count(), 2);
+    let told = "another file stands where the socket was";
+    let both = async || (proxy.daemon.log().matches(told).count() == 2).then_some(());
+    eventually("both are told", both).await;
     drop(successors);
 }

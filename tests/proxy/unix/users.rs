@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use super::{Sockets, address, call, sandbox};
 use crate::support::daemon::{Builder, command, output};
-use crate::support::within_limit;
+use crate::support::{eventually, within_limit};
 
 const TURNED_AWAY: &str = "liquid_proxy_connections_turned_away_total";
 
@@ -24,7 +24,7 @@ async fn a_user_who_is_not_named_is_turned_away_at_once() {
     let sandbox = sandbox().await;
     let another = (me() + 1).to_string();
     let builder = Builder::new(&sandbox.base_url()).set("listen.unix_allowed_uids", &another);
-    let proxy = Sockets::ready(builder).await;
+    let mut proxy = Sockets::ready(builder).await;
     for _ in 0..5 {
         // Not a byte, and no answer either, whatever is sent.
         let mut stream = UnixStream::connect(&proxy.app).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_user_who_is_not_named_is_turned_away_at_once() {
     assert_eq!(sandbox.handle().calls().iter().filter(|call| call.path_and_query == "/x").count(), 0);
     assert_eq!(proxy.daemon.metric(&format!("{TURNED_AWAY}{{listener=\"app\"}}")).await, 5.0);
     assert_eq!(proxy.daemon.metric("liquid_proxy_connections_total").await, 0.0);
-    let log = proxy.daemon.log();
+    let log = proxy.log_to_its_end().await;
     let told: Vec<_> = log.lines().filter(|line| line.contains("unix_allowed_uids")).collect();
     let [told] = told[..] else { panic!("once for all of them, not {told:?}") };
     let told: serde_json::Value = serde_json::from_str(told).unwrap();
@@ -70,7 +70,8 @@ async fn operators_are_told_apart_as_well() {
     let asking = ["healthcheck", "--admin-address", &address(&admin)];
     let (code, _, errors) = crate::support::daemon::run_to_end(&asking, &[]).await;
     assert!(code == 1 && errors.contains("no proxy answers at unix:"), "{code}: {errors}");
-    assert!(daemon.log().contains(&format!("\"listener\":\"{}\"", address(&admin))), "{}", daemon.log());
+    let listener = format!("\"listener\":\"{}\"", address(&admin));
+    eventually("the log tells", async || daemon.log().contains(&listener).then_some(())).await;
     assert_eq!(call(&app).await.unwrap(), 404, "the list of the one is not that of the other");
 }
 
@@ -109,7 +110,8 @@ async fn the_system_says_who_it_is() {
     assert_eq!(asked_by(friend, directory.path(), &admin).await, (0, String::new()));
     let (code, errors) = asked_by(stranger, directory.path(), &admin).await;
     assert!(code == 1 && errors.contains("no proxy answers"), "{code}: {errors}");
-    assert!(daemon.log().contains(&format!("\"uid\":{stranger}")), "{}", daemon.log());
+    let uid = format!("\"uid\":{stranger}");
+    eventually("the log tells", async || daemon.log().contains(&uid).then_some(())).await;
     drop(daemon);
 
     // The mode comes before the list.
