@@ -47,6 +47,8 @@ struct Streamed {
     waiting: bool,
     // The request's body, if it was still on its way when the answer began.
     request: Option<Arc<Progress>>,
+    // How it broke off, until that is told.
+    failed: Option<hyper::Error>,
 }
 
 /// Why a body broke off.
@@ -86,7 +88,8 @@ impl Body {
 
     /// The API's body, given up when no frame comes for `idle_timeout`.
     pub fn upstream(incoming: Incoming, idle_timeout: Duration) -> Self {
-        let streamed = Streamed { incoming, idle_timeout, timer: None, waiting: false, request: None };
+        let streamed =
+            Streamed { incoming, idle_timeout, timer: None, waiting: false, request: None, failed: None };
         Self { kind: Kind::Upstream(streamed), record: None }
     }
 
@@ -148,7 +151,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Held { bytes, .. } => bytes.is_empty(),
-            Kind::Upstream(streamed) => streamed.incoming.is_end_stream(),
+            Kind::Upstream(streamed) => streamed.failed.is_none() && streamed.incoming.is_end_stream(),
             Kind::Router(body) => body.is_end_stream(),
         }
     }
@@ -164,10 +167,21 @@ impl http_body::Body for Body {
 
 impl Streamed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error.into())));
+        }
         if let Poll::Ready(frame) = http_body::Body::poll_frame(Pin::new(&mut self.incoming), cx) {
             self.waiting = false;
             if self.request.as_ref().is_some_and(|request| request.asks_refresh()) {
                 return Poll::Ready(Some(Err(BodyError::LateWish)));
+            }
+            if let Some(Err(error)) = frame {
+                // hyper drops what it has not sent yet when a body fails, be it the head: a client that has
+                // seen nothing may take it for a connection that was idle too long, and send again. It is
+                // told a turn later, when all that came before is out.
+                self.failed = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }

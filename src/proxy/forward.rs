@@ -5,6 +5,7 @@
 
 mod connect;
 mod failure;
+mod head;
 mod tunnel;
 
 use std::time::Duration;
@@ -41,6 +42,9 @@ const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
 /// The same over all answers of a connection: so many clients may stop reading before others notice.
 const HTTP2_CONNECTION_WINDOW: u32 = 128 * HTTP2_STREAM_WINDOW;
 
+/// How much is read of an answer before it is used, bytes. A head that is not whole then is too large.
+const HTTP1_BUFFER: usize = 64 * 1024;
+
 /// One worker's way to the API.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -72,6 +76,7 @@ impl Upstream {
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_SIZE)
             .timer(TokioTimer::new())
+            .http1_max_buf_size(HTTP1_BUFFER)
             .http2_keep_alive_interval(HTTP2_PING)
             .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
             .http2_keep_alive_while_idle(true)
@@ -109,7 +114,9 @@ impl Upstream {
         loop {
             tokio::select! {
                 answer = &mut answer => {
-                    return answer.map_err(|error| failure::refusal(&error, progress, &self.place));
+                    let answer = answer.map_err(|error| failure::refusal(&error, progress, &self.place))?;
+                    head::check(&answer)?;
+                    return Ok(answer);
                 }
                 () = &mut timer => {
                     let (now, limit) = (Instant::now(), self.limit(progress));

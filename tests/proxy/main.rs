@@ -33,3 +33,4 @@ mod token_faults;
 mod token_trouble;
 mod tokens;
 mod unix;
+mod upstream_answers;

@@ -28,6 +28,9 @@ pub(super) fn refusal(error: &legacy::Error, progress: &Progress, place: &str) -
         Some(error) if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
             "the connection closed before the answer".to_owned()
         }
+        Some(error) if error.is_parse_too_large() => {
+            "its head, or the length it tells, is too large".to_owned()
+        }
         Some(error) if error.is_parse() => "it is not HTTP".to_owned(),
         Some(error) => error.to_string(),
         None => "the connection failed".to_owned(),
