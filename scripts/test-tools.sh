@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Provides what the test suites need beside a Rust toolchain: a C compiler (for aws-lc and the
-# linker), curl, Node.js with npm, tinyproxy, and the npm packages that the lock files below tests/ name.
+# linker), curl, OpenSSL, tinyproxy, Node.js with npm, and the npm packages that the lock files below
+# tests/ name.
 #
 # As root on Debian or Ubuntu it installs what is missing by apt-get. Elsewhere it names what is
 # missing and exits 1, so that no suite is left out in silence.
@@ -26,6 +27,7 @@ missing_tools() {
     command -v curl >/dev/null || echo "curl: curl"
     node_is_new_enough || echo "Node.js $NODE_MAJOR or newer: nodejs ca-certificates"
     command -v npm >/dev/null || echo "npm: npm"
+    command -v openssl >/dev/null || echo "openssl: openssl"
     command -v tinyproxy >/dev/null || echo "tinyproxy: tinyproxy-bin"
 }
 

@@ -1,5 +1,7 @@
 //! The API over TLS: always verified, and told nothing when it is not who it should be.
 
+mod openssl;
+
 use std::net::SocketAddr;
 
 use liquid_auth_proxy::sandbox::{Sandbox, Settings, Tls};
