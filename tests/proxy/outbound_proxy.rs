@@ -50,7 +50,7 @@ async fn tokens_and_requests_go_through_it() {
     let mut client = Client::request(&daemon, "GET /users/fetch/nobody HTTP/1.1\nHost: localhost").await;
     assert_eq!(client.answer().await.status, 404);
     let head = proxy.head().await;
-    assert_eq!(head, format!("CONNECT {API}:443 HTTP/1.1\r\nhost: {API}:443\r\n\r\n"));
+    assert_eq!(head, format!("CONNECT {API}:443 HTTP/1.1\r\nHost: {API}:443\r\n\r\n"));
     let call = sandbox.handle().calls().pop().unwrap();
     assert_eq!(call.headers["host"], API);
 

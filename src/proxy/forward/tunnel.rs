@@ -80,6 +80,8 @@ impl Tunnel {
         let connection = to_proxy.map_err(|error| TunnelError::Unreachable(error.into()))?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_ANSWER)
+            // As everyone writes them: some proxies are as old as that.
+            .title_case_headers(true)
             .handshake::<_, Empty<Bytes>>(connection)
             .await
             .map_err(failed)?;
