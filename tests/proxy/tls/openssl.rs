@@ -132,6 +132,8 @@ async fn requests_are_held_to_the_same() {
         let trusted = format!("{}{}", api.ca_pem().unwrap(), certificate.authority);
         let daemon = Builder::new(&api.base_url()).trust(&trusted).ready().await;
         drop(api);
+        // It takes a moment until its socket is gone, and two cannot listen at once.
+        eventually("nobody listens", async || TcpStream::connect(port.address()).await.err()).await;
         let _server = Server::start(port.address(), &certificate, arguments).await;
         let answer = search(&daemon).await;
         let message = own_answer::check(&answer, "upstream_unreachable", error, "/catalog/search");

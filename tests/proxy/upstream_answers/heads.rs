@@ -89,6 +89,8 @@ async fn lengths() {
         row("content-length: 2", "hi", HI),
         row("Content-Length:\t2 ", "hi", HI),
         row("content-length: 02", "hi", HI),
+        row("connection: content-length\r\ncontent-length: 2", "hi", HI),
+        row("connection: transfer-encoding\r\ntransfer-encoding: chunked", chunked, HI),
         row("transfer-encoding: chunked", chunked, HI),
         row("Transfer-Encoding:  Chunked ", chunked, HI),
         row("content-length: 2\r\ncontent-length: 2", "hi", TWICE),
