@@ -176,7 +176,7 @@ async fn a_client_that_waits_for_the_go_ahead_gets_it() {
 #[tokio::test]
 async fn the_host_is_the_apis_and_nothing_tells_of_the_proxy() {
     let (mut upstream, daemon) = proxy().await;
-    for host in ["localhost:8000", "elsewhere.example", "0.0.0.0:8000"] {
+    for host in ["localhost:8000", "127.0.0.1", "[::1]:1", "0.0.0.0:8000"] {
         let call = arrives(&mut upstream, &daemon, &format!("Host: {host}")).await;
         assert_eq!(call.header("host"), [upstream.base_url().strip_prefix("http://").unwrap()]);
         let head = call.head().to_lowercase();

@@ -95,7 +95,7 @@ async fn requests_for_other_hosts_are_refused() {
     ] {
         let answer = refused(&daemon, &format!("GET {target} HTTP/1.1\nHost: {host}")).await;
         let message = own_answer::check(&answer, "host_not_allowed", "http_request_denied", "/x");
-        assert!(message.contains("forwards to the API only"), "{target}: {message}");
+        assert!(message.contains("listen.allowed_hosts"), "{target}: {message}");
     }
     assert!(!upstream.has_calls());
 }

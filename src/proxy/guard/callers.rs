@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, request};
 
 use super::super::error::Refusal;
 use crate::config::{Address, HostName, Listen};
@@ -18,8 +18,9 @@ const OWN: [&str; 2] = ["same-origin", "none"];
 /// Who may call.
 #[derive(Debug, Clone)]
 pub struct Callers {
-    /// `None` where no name leads to the proxy: over a Unix socket.
-    hosts: Option<Vec<HostName>>,
+    hosts: Vec<HostName>,
+    /// Whether `Host` may say anything: no name leads to a Unix socket.
+    any_host: bool,
     origins: Vec<HeaderValue>,
     token: Option<(HeaderName, Shared)>,
 }
@@ -31,7 +32,8 @@ impl Callers {
         let own =
             address.filter(|address| !address.is_unspecified()).map(|ip| HostName::Ip(ip.to_canonical()));
         Self {
-            hosts: address.is_some().then(|| listen.allowed_hosts.iter().cloned().chain(own).collect()),
+            hosts: listen.allowed_hosts.iter().cloned().chain(own).collect(),
+            any_host: address.is_none(),
             origins: listen.allowed_origins.clone(),
             token: header.zip(token),
         }
@@ -79,14 +81,11 @@ impl Callers {
         if first.is_none() && !(head.version == Version::HTTP_2 && head.uri.authority().is_some()) {
             return Err(Refusal::HostNotAllowed("the request has no Host".into()));
         }
-        let Some(hosts) = &self.hosts else { return absolute_form(&head.uri, head.version) };
-        let named = [
-            head.uri.authority().map(|authority| authority.as_str().as_bytes()),
-            first.map(HeaderValue::as_bytes),
-        ];
-        for name in named.into_iter().flatten() {
+        let host = first.filter(|_| !self.any_host).map(HeaderValue::as_bytes);
+        let target = head.uri.authority().filter(|_| !(self.any_host && head.version == Version::HTTP_2));
+        for name in target.map(|target| target.as_str().as_bytes()).into_iter().chain(host) {
             let text = std::str::from_utf8(name).unwrap_or_default();
-            if !HostName::parse(text).is_some_and(|(host, _)| hosts.contains(&host)) {
+            if !HostName::parse(text).is_some_and(|(host, _)| self.hosts.contains(&host)) {
                 let shown = String::from_utf8_lossy(name).into_owned();
                 return Err(Refusal::HostNotAllowed(format!("{shown:?} is not in listen.allowed_hosts")));
             }
@@ -133,17 +132,6 @@ impl Callers {
     }
 }
 
-/// Over a Unix socket nobody is called by a name, so a target in absolute form is meant for a general proxy.
-fn absolute_form(uri: &Uri, version: Version) -> Result<(), Refusal> {
-    match uri.authority() {
-        Some(authority) if version != Version::HTTP_2 => Err(Refusal::HostNotAllowed(format!(
-            "{:?} is another server: send the path alone",
-            authority.as_str()
-        ))),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -157,7 +145,8 @@ mod tests {
         let own = address.map(|address| HostName::Ip(address.parse().unwrap()));
         let token = Shared::new(Secret::parse("let-me-in".into()).unwrap());
         Callers {
-            hosts: address.is_some().then(|| hosts.into_iter().chain(own).collect()),
+            hosts: hosts.into_iter().chain(own).collect(),
+            any_host: address.is_none(),
             origins: origins.iter().map(|origin| HeaderValue::from_static(origin)).collect(),
             token: Some((HeaderName::from_static("x-token"), token)),
         }
@@ -246,10 +235,9 @@ mod tests {
         let at = |uri: &str, headers: &[(&str, &str)]| checked(&callers, uri, Version::HTTP_11, headers);
         assert!(at("/", &[("host", "anything")]).is_ok());
         assert!(at("/", &[]).is_err());
-        assert!(
-            at("http://api.example/", &[("host", "api.example")]).is_err(),
-            "that is for a general proxy"
-        );
+        assert!(at("http://localhost/", &[("host", "anything")]).is_ok());
+        let other = at("http://api.example/", &[("host", "api.example")]);
+        assert!(other.is_err(), "that is for a general proxy");
     }
 
     #[test]

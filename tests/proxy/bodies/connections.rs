@@ -53,7 +53,7 @@ async fn requests_that_are_sent_ahead_are_answered_in_order() {
 #[tokio::test]
 async fn a_client_of_http_1_0_is_served() {
     let (mut upstream, daemon) = proxy().await;
-    let (client, call) = asked(&mut upstream, &daemon, "GET /x HTTP/1.0").await;
+    let (client, call) = asked(&mut upstream, &daemon, "GET /x HTTP/1.0\nHost: localhost").await;
     assert_eq!(call.line(), "GET /x HTTP/1.1");
     call.answer("200 OK", "", "with a length").await;
     let answer = String::from_utf8(client.until_closed().await).unwrap();
@@ -64,7 +64,7 @@ async fn a_client_of_http_1_0_is_served() {
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_no_chunks() {
     let (mut upstream, daemon) = proxy().await;
-    let (client, mut call) = asked(&mut upstream, &daemon, "GET /x HTTP/1.0").await;
+    let (client, mut call) = asked(&mut upstream, &daemon, "GET /x HTTP/1.0\nHost: localhost").await;
     call.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ndata\r\n0\r\n\r\n").await;
     let answer = String::from_utf8(client.until_closed().await).unwrap();
     assert!(!answer.to_lowercase().contains("transfer-encoding"), "{answer}");

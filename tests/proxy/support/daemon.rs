@@ -208,6 +208,11 @@ impl Daemon {
         format!("http://{}{path}", self.listen)
     }
 
+    /// A URL on the admin listener, which has a port.
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
     /// `GET path` on the admin listener: status and text.
     pub async fn admin(&self, path: &str) -> (u16, String) {
         let (client, host) = match self.admin.strip_prefix("unix:") {

@@ -6,7 +6,7 @@ use sfv::{BareItem, List, ListEntry, Parser};
 use super::client::Answer;
 
 /// Each code's status, and whether waiting helps (README, "What the proxy answers itself").
-const CODES: [(&str, u16, bool); 13] = [
+const CODES: [(&str, u16, bool); 16] = [
     ("token_unavailable", 503, true),
     ("authentication_rate_limited", 429, true),
     ("credential_rejected", 502, false),
@@ -20,6 +20,9 @@ const CODES: [(&str, u16, bool); 13] = [
     ("request_too_large", 413, false),
     ("request_not_allowed", 403, false),
     ("host_not_allowed", 421, false),
+    ("origin_not_allowed", 403, false),
+    ("client_not_allowed", 403, false),
+    ("loop_detected", 508, false),
 ];
 
 /// Checks that the proxy itself gave `answer` to a request for `path`, with this code and this error

@@ -146,6 +146,7 @@ async fn what_cannot_be_used_is_a_configuration_error() {
 
     let builder = Builder::new(&sandbox.base_url())
         .set("listen.allow_remote", "true")
+        .set("listen.insecure_remote", "true")
         .shell(&handing(1, "LISTEN_FDS=1"))
         .hand_over(everywhere);
     assert_eq!(builder.ready().await.status().await["listen"], at.to_string());
