@@ -84,7 +84,7 @@ pub struct Token {
     pub expires_at_ms: u64,
     /// How long it lives in all.
     pub lifetime: Duration,
-    /// When the request for it was sent.
+    /// When its life began: when the request for it was sent.
     pub requested: Moment,
     /// When it must no longer be used.
     pub end: Deadline,
@@ -105,9 +105,12 @@ impl Token {
         }
     }
 
-    /// This token with the life that `grant`, which holds the same one, gives it.
+    /// This token with the end that `grant`, which holds the same one, gives it. Its life stays the
+    /// longest that it was given, up to that end: it would seem short else whenever an answer came faster.
     pub fn until(&self, grant: &Grant) -> Self {
-        Self::new(self.generation, grant, Some(self))
+        let lifetime = self.lifetime.max(grant.lifetime);
+        let requested = grant.requested.earlier(lifetime - grant.lifetime);
+        Self { lifetime, requested, ..Self::new(self.generation, grant, Some(self)) }
     }
 
     /// Whether this is the very token of `grant`.
@@ -186,5 +189,41 @@ pub enum TroubleKind {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock::Clock;
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn names_and_numbers_are_what_others_see() {
+        assert_eq!([Credential::Api, Credential::Orders].map(Credential::as_str), ["api", "orders"]);
+        let first = Generation::after(None);
+        assert_eq!([first, first.next(), first.next().next()].map(Generation::number), [1, 2, 3]);
+    }
+
+    fn grant(clock: &Clock, lifetime: Duration) -> Grant {
+        let token = Secret::parse("token-1".into()).unwrap();
+        Grant { token, expires_at_ms: 7, lifetime, requested: clock.now(), skew_ms: None, key: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_token_keeps_its_life_when_it_ends_later() {
+        let clock = Clock::scripted();
+        let start = clock.now();
+        let token = Token::new(Generation::after(None), &grant(&clock, HOUR), None);
+        tokio::time::advance(HOUR / 2).await;
+        let little = token.until(&grant(&clock, HOUR / 2 + Duration::from_millis(20)));
+        assert_eq!(little.generation, token.generation);
+        assert_eq!(little.lifetime, HOUR, "an answer that came faster makes no life short");
+        assert_eq!(little.requested.since(start), Duration::from_millis(20));
+        assert_eq!(little.end.remaining(start), HOUR + Duration::from_millis(20));
+        let much = token.until(&grant(&clock, 2 * HOUR));
+        assert_eq!((much.lifetime, much.requested.since(start)), (2 * HOUR, HOUR / 2));
+        assert_eq!(much.end.remaining(clock.now()), 2 * HOUR);
     }
 }

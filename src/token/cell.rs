@@ -104,25 +104,33 @@ impl TokenCell {
             return Some(newer);
         }
         let deadline = Instant::now() + self.wait_timeout;
+        let mut told = false;
         loop {
-            self.report_rejected(rejected);
-            let (renewal, asked_since) = {
+            let (renewal, asked_since, under_way) = {
                 let view = receiver.borrow_and_update();
                 let renewal = trouble(&view.state)
                     .map(|trouble| (trouble.kind, trouble.retry_at.remaining(self.now())));
                 // One that had begun before says nothing of a token that was revoked meanwhile.
-                (renewal, view.ended > begun)
+                (renewal, view.ended > begun, view.begun > view.ended)
             };
             // Looked for after what it is judged by: a renewal may end at any time.
             if let Some(newer) = self.newer_at_hand(rejected) {
                 return Some(newer);
             }
+            let first = !std::mem::replace(&mut told, true);
+            if first {
+                self.report_rejected(rejected);
+            }
             match renewal {
                 Some((TroubleKind::Refused, _)) => return None,
                 Some((TroubleKind::RateLimited, left)) if left > self.wait_timeout => return None,
-                // It has been asked, and gave the same token again.
+                // It has been asked, and gave the same token again: once more would be in vain, too.
                 None if asked_since => return None,
                 Some(_) | None => {}
+            }
+            // Said again during an exchange, it would ask for another one after that.
+            if !first && !under_way {
+                self.report_rejected(rejected);
             }
             self.changed(&mut receiver, deadline).await?;
         }

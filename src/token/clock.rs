@@ -56,6 +56,12 @@ impl Moment {
         Deadline(Self { monotonic: self.monotonic + wait, boot: self.boot + wait })
     }
 
+    /// The moment `time` before this one, as far back as the clocks go.
+    pub fn earlier(self, time: Duration) -> Self {
+        let monotonic = self.monotonic.checked_sub(time).unwrap_or(self.monotonic);
+        Self { monotonic, boot: self.boot.saturating_sub(time) }
+    }
+
     /// Time gone by since `earlier`, by the clock that saw more of it.
     pub fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);

@@ -274,3 +274,6 @@ fn in_words(cause: &dyn Error) -> String {
         _ => text,
     }
 }
+
+#[cfg(test)]
+mod tests;

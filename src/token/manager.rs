@@ -61,12 +61,13 @@ pub struct Manager {
     forced: bool,
     /// Whether the next attempt is to try another key.
     tries_key: bool,
+    /// Whether a key that was refused is about to be tried again, or another in its place.
+    has_another_chance: bool,
     /// Whether the data path is asked to get the next token in band.
     asks_in_band: bool,
     /// How soon, by chance, an attempt follows this failure when a request waits: drawn once for each.
     eagerness: f64,
     /// What came during an exchange and must be looked at after it.
-    wanted: bool,
     rejected: Option<Generation>,
     key_changed: bool,
     refreshes: Vec<oneshot::Sender<Refreshed>>,
@@ -105,9 +106,9 @@ impl Manager {
             not_before: due,
             forced: false,
             tries_key: false,
+            has_another_chance: false,
             asks_in_band: false,
             eagerness: 0.0,
-            wanted: false,
             rejected: None,
             key_changed: false,
             refreshes: Vec::new(),
@@ -130,6 +131,7 @@ impl Manager {
             self.publish();
             let outcome = self.attend_during(exchange()).await;
             self.ended = self.begun;
+            self.has_another_chance = false;
             match &outcome {
                 Ok(grant) if self.has_ended(grant) => self.fail(&dead_on_arrival()),
                 Ok(grant) => {
@@ -154,6 +156,7 @@ impl Manager {
             }
             let sleep = self.wait(now).min(self.until_the_end(now));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(sleep) => {}
                 Some(nudge) = self.nudges.recv() => self.take(nudge),
             }
@@ -173,10 +176,12 @@ impl Manager {
             self.drop_what_has_ended();
             let left = self.until_the_end(self.clock.now());
             tokio::select! {
+                biased;
                 outcome = &mut exchange => return outcome,
                 () = tokio::time::sleep(left) => {}
                 Some(nudge) = self.nudges.recv() => match nudge {
-                    Nudge::Wanted => self.wanted = true,
+                    // Who waits still when it has ended says so again.
+                    Nudge::Wanted => {}
                     Nudge::Rejected(generation) => self.rejected = self.rejected.max(Some(generation)),
                     Nudge::KeyChanged => self.key_changed = true,
                     Nudge::Offer(grant) => self.consider(&grant),
@@ -242,7 +247,6 @@ impl Manager {
         self.not_before = now.after(asked);
         self.attempts.failed(now);
         self.eagerness = fastrand::f64();
-        self.forced = false;
         let trouble = Trouble { kind, message: error.to_string(), attempts, retry_at: self.due };
         self.report_trouble(&trouble, wait);
         self.trouble = Some(Arc::new(trouble));
@@ -291,7 +295,8 @@ impl Manager {
     fn publish(&self) {
         let now = self.clock.now();
         let usable = self.token.as_ref().filter(|token| !token.end.has_come(now));
-        let state = match (usable, &self.trouble) {
+        let trouble = self.trouble.as_ref().map(|trouble| self.as_it_is_told(trouble));
+        let state = match (usable, &trouble) {
             (Some(token), renewal) => {
                 self.latch.ready(
                     renewal
@@ -308,6 +313,16 @@ impl Manager {
         };
         let (begun, ended, in_band) = (self.begun, self.ended, self.asks_in_band);
         self.view.send_replace(View { state, begun, ended, in_band });
+    }
+
+    /// The trouble, as others are to take it: a refused key that has another chance is worth waiting for.
+    fn as_it_is_told(&self, trouble: &Arc<Trouble>) -> Arc<Trouble> {
+        if trouble.kind != TroubleKind::Refused || !self.has_another_chance {
+            return trouble.clone();
+        }
+        let message = format!("{}; it is being tried again", trouble.message);
+        let (attempts, retry_at) = (trouble.attempts, self.due);
+        Arc::new(Trouble { kind: TroubleKind::Failing, message, attempts, retry_at })
     }
 
     fn answer_refreshes(&mut self, outcome: &Result<Grant, ExchangeError>) {

@@ -1,12 +1,11 @@
 //! What others may ask of a manager: sooner than planned, but never against the floors.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::super::cell::{Nudge, Refreshed};
-use super::super::{Generation, Grant, Trouble, TroubleKind, schedule};
+use super::super::{Generation, Grant, TroubleKind, schedule};
 use super::Manager;
 
 impl Manager {
@@ -22,9 +21,6 @@ impl Manager {
 
     /// What could not be acted on while an exchange was under way.
     pub(super) fn catch_up(&mut self) {
-        if std::mem::take(&mut self.wanted) {
-            self.wanted();
-        }
         if let Some(generation) = self.rejected.take() {
             self.rejected(generation);
         }
@@ -38,8 +34,6 @@ impl Manager {
     fn wanted(&mut self) {
         let now = self.clock.now();
         let wait = schedule::wanted_wait(self.attempts.age(now), self.eagerness);
-        // What is forced has come as soon as it may.
-        let wait = if self.forced { wait.max(self.attempts.forced_wait(now)) } else { wait };
         let failing = self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Failing);
         if failing && wait < self.due.remaining(now) {
             self.due = now.after(wait);
@@ -72,8 +66,9 @@ impl Manager {
         let now = self.clock.now();
         let backoff = match &self.trouble {
             Some(trouble) if trouble.kind != TroubleKind::Refused => trouble.retry_at.remaining(now),
-            _ => self.not_before.remaining(now),
+            _ => Duration::ZERO,
         };
+        let backoff = backoff.max(self.not_before.remaining(now));
         let wait = self.attempts.forced_wait(now).max(backoff);
         if wait.is_zero() {
             self.refreshes.push(answer);
@@ -88,29 +83,15 @@ impl Manager {
     fn force(&mut self) {
         let now = self.clock.now();
         let wait = self.attempts.forced_wait(now);
-        if wait < self.due.remaining(now) || self.due.has_come(now) {
+        if wait < self.due.remaining(now) {
             self.due = now.after(wait);
         }
         // It is not left to the data path, even where it was to come as soon.
         self.forced = true;
-        self.asks_in_band = false;
-        self.give_another_chance();
-    }
-
-    /// A key that was refused is about to be tried again, or another in its place: that is worth waiting for,
-    /// unless the floor makes it long.
-    fn give_another_chance(&mut self) {
-        if self.due.remaining(self.clock.now()) > schedule::FLOOR_FORCED {
-            return;
+        if self.due.remaining(now) <= schedule::FLOOR_FORCED && !self.has_another_chance {
+            self.has_another_chance = true;
+            self.publish();
         }
-        let Some(refused) = self.trouble.as_ref().filter(|trouble| trouble.kind == TroubleKind::Refused)
-        else {
-            return;
-        };
-        let message = format!("{}; it is being tried again", refused.message);
-        let (kind, attempts, retry_at) = (TroubleKind::Failing, refused.attempts, self.due);
-        self.trouble = Some(Arc::new(Trouble { kind, message, attempts, retry_at }));
-        self.publish();
     }
 
     /// A token from the API's answer to an app's request: taken when it outlives the current one.
@@ -120,15 +101,17 @@ impl Manager {
         let current = self.token.as_ref().map_or(Duration::ZERO, |token| token.end.remaining(now));
         if offered > current && !self.token.as_ref().is_some_and(|token| token.is_of(grant)) {
             self.metrics.authentication(self.credential.as_str(), "in_band");
-            // A token that came otherwise says nothing of the key, and is not what an operator asked for:
-            // what is planned for that stays.
+            // A token that came otherwise says nothing of the key, and is not what an operator asked for: a
+            // refused one is retried as planned, and one that has changed is still to be tried.
             let refused = self.trouble.clone().filter(|trouble| trouble.kind == TroubleKind::Refused);
-            let stays = self.tries_key || refused.is_some() || !self.refreshes.is_empty();
-            let planned = stays.then_some((self.due, self.forced));
+            let planned = (self.due, self.forced);
             self.accept(grant);
+            if refused.is_some() || !self.refreshes.is_empty() {
+                (self.due, self.forced) = planned;
+            }
             self.trouble = refused;
-            if let Some((due, forced)) = planned {
-                (self.due, self.forced) = (due, forced);
+            if self.tries_key {
+                self.force();
             }
             self.publish();
         }
