@@ -150,8 +150,9 @@ impl Proxy {
             }
         };
         let response = match page {
-            Some(page) => self.cors.complete(page, response).await,
-            None => response,
+            // A preflight that was refused is refused: the layer would answer it.
+            Some(page) if !page.is_preflight() => self.cors.complete(page, response).await,
+            _ => response,
         };
         response.map(|body| body.with_record(record))
     }

@@ -59,6 +59,9 @@ async fn the_preflight_of_an_allowed_page_is_answered_here() {
     assert!(seen.header("proxy-status")[0].contains("preflight"), "{:?}", seen.header("proxy-status"));
     assert!(calls(&sandbox.handle()).is_empty());
 
+    let rebound = asked(&daemon, &head.replace("Host: localhost", "Host: rebind.evil.example")).await;
+    own_answer::check(&rebound, "host_not_allowed", "http_request_denied", "/cart/update");
+
     let other = head.replace(PAGE, "http://localhost:3001");
     own_answer::check(
         &asked(&daemon, &other).await,
