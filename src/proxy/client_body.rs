@@ -15,6 +15,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
+use super::inject;
+
 /// How long the rest of a body is read that nobody wants any more.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -46,7 +48,10 @@ impl Body for ClientBody {
         let this = self.get_mut();
         let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
         this.waits_for_go_ahead = false;
-        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        let mut frame = ready!(Pin::new(incoming).poll_frame(cx));
+        if let Some(trailers) = frame.as_mut().and_then(|frame| frame.as_mut().ok()?.trailers_mut()) {
+            inject::trailers(trailers);
+        }
         this.ended = !matches!(frame, Some(Ok(_)));
         Poll::Ready(frame)
     }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
@@ -68,6 +68,9 @@ pub enum Refusal {
     /// The client's body is not valid HTTP, or broke off.
     #[error("the request's body is broken")]
     RequestBroken,
+    /// What it says of itself could be read in more than one way.
+    #[error("the request is not valid HTTP: {0}")]
+    RequestMalformed(&'static str),
     /// There is no room for it now.
     #[error("{0}")]
     Overloaded(String),
@@ -103,7 +106,7 @@ impl Refusal {
             Self::UpstreamTimeout(_) => "upstream_timeout",
             Self::UpstreamProtocolError(_) => "upstream_protocol_error",
             Self::RequestTimeout(_) => "request_timeout",
-            Self::RequestBroken => "request_broken",
+            Self::RequestBroken | Self::RequestMalformed(_) => "request_broken",
             Self::Overloaded(_) => "overloaded",
             Self::RequestTooLarge(_) => "request_too_large",
             Self::HostNotAllowed(_) => "host_not_allowed",
@@ -124,7 +127,7 @@ impl Refusal {
             | Self::UpstreamProtocolError(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::RequestBroken => StatusCode::BAD_REQUEST,
+            Self::RequestBroken | Self::RequestMalformed(_) => StatusCode::BAD_REQUEST,
             Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HostNotAllowed(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::OriginNotAllowed(_) | Self::ClientNotAllowed(..) | Self::RequestNotAllowed(_) => {
@@ -144,7 +147,7 @@ impl Refusal {
             Self::UpstreamUnreachable { kind, .. } => kind,
             Self::UpstreamTimeout(_) => "http_response_timeout",
             Self::UpstreamProtocolError(_) => "http_protocol_error",
-            Self::RequestTimeout(_) | Self::RequestBroken => "http_request_error",
+            Self::RequestTimeout(_) | Self::RequestBroken | Self::RequestMalformed(_) => "http_request_error",
             Self::Overloaded(_) => "connection_limit_reached",
             Self::RequestTooLarge(_)
             | Self::HostNotAllowed(_)
@@ -187,6 +190,10 @@ impl Refusal {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(CODE_HEADER, HeaderValue::from_static(self.code()));
         proxy_status::append(headers, Some(self.proxy_error()), Some(&message));
+        if matches!(self, Self::RequestMalformed(_)) {
+            // Where such a request ends, and the next begins, is anyone's guess.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(wait) = self.retry_after() {
             // Rounded up: who waits exactly so long must not be early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -249,6 +256,7 @@ mod tests {
             (Refusal::UpstreamProtocolError("broken".into()), 502, "upstream_protocol_error", None),
             (Refusal::RequestTimeout(wait), 408, "request_timeout", None),
             (Refusal::RequestBroken, 400, "request_broken", None),
+            (Refusal::RequestMalformed("it is odd"), 400, "request_broken", None),
             (Refusal::Overloaded("full".into()), 503, "overloaded", Some("1")),
             (Refusal::RequestTooLarge(7), 413, "request_too_large", None),
             (Refusal::HostNotAllowed("evil.example".into()), 421, "host_not_allowed", None),

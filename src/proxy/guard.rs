@@ -3,8 +3,9 @@
 mod callers;
 mod rules;
 
-use http::header::{AUTHORIZATION, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, request};
+use http::header::{AUTHORIZATION, TRANSFER_ENCODING, UPGRADE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Version, request};
 use subtle::ConstantTimeEq;
 
 pub use self::callers::Callers;
@@ -14,6 +15,8 @@ use super::error::Refusal;
 /// Refuses what the proxy does not pass on, whoever asks for it.
 pub(super) fn check(head: &request::Parts, max_body: u64) -> Result<(), Refusal> {
     method(&head.method)?;
+    target(head)?;
+    transfer_encoding(&head.headers)?;
     upgrade(&head.headers)?;
     content_length(&head.headers, max_body)
 }
@@ -35,6 +38,37 @@ fn method(method: &Method) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// The forms that a target may have (RFC 9112, section 3.2): a path, which a URL may stand before, or the
+/// asterisk of OPTIONS. Anything else would reach the API as another target than was asked for.
+fn target(head: &request::Parts) -> Result<(), Refusal> {
+    let uri = &head.uri;
+    let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let is_url = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), _) if !matches!(scheme, "http" | "https") => {
+            return Err(Refusal::RequestMalformed("its scheme is none of HTTP's"));
+        }
+        (None, Some(_)) => return Err(Refusal::RequestMalformed("its target is no path")),
+        (scheme, _) => scheme.is_some() && head.version != Version::HTTP_2,
+    };
+    // Between a host and a query the path may be missing.
+    let is_path = path.starts_with('/') || path == "*" && head.method == Method::OPTIONS;
+    if is_path || is_url && (path.is_empty() || path.starts_with('?')) {
+        return Ok(());
+    }
+    Err(Refusal::RequestMalformed("its target is no path"))
+}
+
+/// A coding under the chunks would be lost with its name: what is forwarded is cut into chunks anew. Servers
+/// differ on what several names, or the same one twice, mean.
+fn transfer_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refusal::RequestMalformed("its Transfer-Encoding is not chunked and nothing else")),
+    }
 }
 
 /// No protocol but HTTP gets through. `h2c` is an offer that servers ignore (RFC 9113, section 3.1);
@@ -74,9 +108,12 @@ mod tests {
 
     #[test]
     fn plain_requests_pass() {
-        for uri in ["/", "/catalog/search?q=a", "*"] {
+        for uri in
+            ["/", "/catalog/search?q=a", "http://localhost/x", "http://localhost", "https://localhost?q"]
+        {
             assert_eq!(check_with(Request::get(uri).header("host", "localhost:8000")), Ok(()));
         }
+        assert_eq!(check_with(Request::options("*")), Ok(()));
         assert_eq!(check_with(Request::post("/cart/update").header("content-length", "100")), Ok(()));
     }
 
@@ -84,6 +121,31 @@ mod tests {
     fn methods_that_are_for_other_proxies_are_refused() {
         assert!(check_with(Request::builder().method("CONNECT").uri("evil.example:443")).is_err());
         assert!(check_with(Request::builder().method("TRACE").uri("/")).is_err());
+    }
+
+    #[test]
+    fn targets_that_are_no_paths_are_refused() {
+        let malformed = Err("request_broken".to_owned());
+        for uri in ["*", "localhost", "localhost:8000", "ftp://localhost/x"] {
+            assert_eq!(check_with(Request::get(uri)), malformed, "{uri}");
+        }
+        assert_eq!(check_with(Request::get("http://localhost?q").version(Version::HTTP_2)), malformed);
+    }
+
+    #[test]
+    fn codings_other_than_chunked_are_refused() {
+        let coded = |values: &[&str]| {
+            let request =
+                values.iter().fold(Request::post("/"), |r, value| r.header("transfer-encoding", *value));
+            check_with(request).is_ok()
+        };
+        assert!(coded(&["chunked"]));
+        assert!(coded(&["Chunked"]));
+        for values in
+            [&["gzip, chunked"][..], &["identity", "chunked"], &["chunked", "chunked"], &["chunked,"], &[""]]
+        {
+            assert!(!coded(values), "{values:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! that nothing a client sends can take it away again.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    COOKIE, HOST, HeaderName, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -27,6 +28,20 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     HTTP2_SETTINGS,
 ];
 
+/// What servers act on wherever it stands, so that it must not come behind a body (RFC 9110, section 6.5.1).
+const NO_TRAILERS: [HeaderName; 10] = [
+    AUTHORIZATION,
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    COOKIE,
+    HOST,
+    MAX_FORWARDS,
+    TRAILER,
+];
+
 /// What goes on a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Credentials<'a> {
@@ -43,6 +58,7 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
     headers.remove(HOST);
     headers.remove(API_KEY_HEADER);
     join_cookies(headers);
+    remove_odd_length(headers);
     if wants_trailers {
         // Ours to say again on our own connection, where `Connection` must name it (RFC 9110, section 10.1.4).
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -55,6 +71,28 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
     headers.insert(AUTHORIZATION, credentials.authorization.clone());
     if let Some(key) = credentials.api_key {
         headers.insert(API_KEY_HEADER, key.clone());
+    }
+}
+
+/// Takes off what comes behind a body all that would count as a header of ours, or of the connection's.
+pub(super) fn trailers(trailers: &mut HeaderMap) {
+    for name in HOP_BY_HOP.iter().chain(&NO_TRAILERS) {
+        trailers.remove(name);
+    }
+    trailers.remove(API_KEY_HEADER);
+}
+
+/// A length that is not written as everyone writes it, once and without zeros before it. It is known, and
+/// the client library writes it anew.
+fn remove_odd_length(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    let is_odd = match (lengths.next(), lengths.next()) {
+        (None, _) => false,
+        (Some(length), None) => length.len() > 1 && length.starts_with(b"0"),
+        (Some(_), Some(_)) => true,
+    };
+    if is_odd {
+        headers.remove(CONTENT_LENGTH);
     }
 }
 
@@ -187,6 +225,26 @@ mod tests {
                 ("transfer-encoding", "chunked"),
             ])
         );
+    }
+
+    #[test]
+    fn an_odd_length_is_left_to_the_library() {
+        for (lengths, stays) in [(&["5"][..], true), (&["0"], true), (&["05"], false), (&["5", "5"], false)] {
+            let sent: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
+            assert_eq!(prepared(&sent, false).len() == 2, stays, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn what_counts_as_a_header_comes_not_behind_a_body() {
+        let mut map = HeaderMap::new();
+        for name in
+            ["authorization", "x-liquid-api-key", "host", "content-length", "connection", "cookie", "x-sum"]
+        {
+            map.insert(name, HeaderValue::from_static("1"));
+        }
+        trailers(&mut map);
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["x-sum"]);
     }
 
     #[test]
