@@ -35,3 +35,4 @@ mod token_trouble;
 mod tokens;
 mod unix;
 mod upstream_answers;
+mod wire;

@@ -7,8 +7,10 @@ pub mod open_metrics;
 pub mod own_answer;
 pub mod pattern;
 pub mod port;
+pub mod recorder;
 pub mod secrets;
 pub mod seen;
+pub mod strict;
 pub mod upstream;
 
 use std::time::{Duration, Instant};

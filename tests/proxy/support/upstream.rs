@@ -236,7 +236,8 @@ impl Call {
     }
 }
 
-fn authentication(token: &str, lifetime: Duration) -> String {
+/// The answer to a request for a token.
+pub fn authentication(token: &str, lifetime: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let body = serde_json::json!({
         "statusCode": 200, "message": "OK", "metadata": { "timestamp": now.as_millis() as u64 },
