@@ -9,7 +9,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 use super::layer::Layer;
 use super::nearest::nearest;
 use super::origin::Source;
-use super::problem::{Problem, clipped};
+use super::problem::{Problem, clipped, may_be_secret};
 use super::schema::{is_section, keys, sections};
 
 /// The most bytes a configuration may have: one that is larger is some other file.
@@ -23,8 +23,11 @@ pub(super) fn read(path: &Path, named_by: Source, problems: &mut Vec<Problem>) -
             parse(&text, &path.display().to_string(), at, problems)
         }
         Err(error) => {
+            // A key where the file's name belongs is not repeated.
+            let name = path.to_string_lossy();
+            let is_shown = path.is_absolute() || !may_be_secret(&(&*name).into());
             problems.push(Problem {
-                key: path.display().to_string(),
+                key: if is_shown { name.into_owned() } else { "the file".into() },
                 source: Some(named_by),
                 value: None,
                 what: format!("cannot be read: {error}"),

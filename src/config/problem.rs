@@ -18,7 +18,7 @@ pub struct Problem {
     /// What set it; `None` where nothing did and something has to.
     pub source: Option<Source>,
     /// The value as TOML would have it. `None` for a secret, and for what may be one: the value of
-    /// an unknown key, a URL with a user or a query.
+    /// an unknown key, a URL with a user or a query, whatever looks like a key.
     pub value: Option<String>,
     /// What is wrong, to be read after the key: "is not a duration".
     pub what: String,
@@ -80,6 +80,27 @@ pub(super) fn shown(value: &ValueKind) -> String {
     }
 }
 
+/// In a text of this many letters and digits together somebody may have put a key.
+const MIN_KEY: usize = 12;
+
+/// A word of any kind is no longer than this.
+const MAX_WORD: usize = 24;
+
+/// Whether a value looks as if it were a secret in the wrong place. Rather too often than too seldom: its
+/// key and its line are told in any case.
+pub(super) fn may_be_secret(value: &ValueKind) -> bool {
+    let is_between = |c: char| c.is_whitespace() || "/:.,;@[]".contains(c);
+    match value {
+        ValueKind::String(text) => text.split(is_between).any(|part| {
+            let has = |is: fn(&char) -> bool| part.chars().any(|c| is(&c));
+            let is_mixed = has(char::is_ascii_alphabetic) && has(char::is_ascii_digit);
+            part.len() > MAX_WORD || (is_mixed && part.len() >= MIN_KEY)
+        }),
+        ValueKind::Array(items) => items.iter().any(|item| may_be_secret(&item.kind)),
+        _ => false,
+    }
+}
+
 /// A foreign text, cut where it grows too long for a message.
 pub(super) fn clipped(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
@@ -104,6 +125,36 @@ mod tests {
         let long = shown(&vec![7_i64; MAX_ITEMS + 5].into());
         assert_eq!((long.matches('7').count(), long.ends_with(", …]")), (MAX_ITEMS, true));
         assert!(!shown(&vec![7_i64; MAX_ITEMS].into()).contains('…'));
+    }
+
+    #[test]
+    fn what_looks_like_a_key_may_be_one() {
+        for text in [
+            "0f5b8a61c2d94e7d",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "https://live_key_51Habc/",
+            "sk-AbCdEfGhIjKlMnOpQrStUvWx",
+            "POST /x-9f8e7d6c5b4a",
+            "k9/xT2+pQ7?vR4>aB8=",
+        ] {
+            assert!(may_be_secret(&text.into()), "{text}");
+            assert!(may_be_secret(&vec!["/orders", text].into()), "{text}");
+        }
+        for text in [
+            "",
+            "stagging",
+            "http://api.liquidcommerce.cloud",
+            "https://10.0.0.1:8443/v1",
+            "[2001:db8::8a2e:370:7334]:8000",
+            "POST /checkout/complete",
+            "/etc/liquid-auth-proxy/api_key",
+            "5 minutes 30 seconds",
+            "64MB",
+            "1234567890123456",
+        ] {
+            assert!(!may_be_secret(&text.into()), "{text}");
+        }
+        assert!(!may_be_secret(&5_i64.into()));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Takes typed values out of the merged layers and notes each one that is missing or wrong.
 
+use config::ValueKind;
+
 use super::kind::{Parse, Refusal};
 use super::layer::Merged;
 use super::origin::Source;
-use super::problem::{Problem, shown};
+use super::problem::{Problem, may_be_secret, shown};
 use super::schema::Key;
 
 /// Every `None` that a method returns for a key that has to be there stands for a noted problem.
@@ -45,10 +47,11 @@ impl<'a> Reader<'a> {
     /// Notes what is wrong with a key, whoever found it.
     pub(super) fn refuse(&mut self, key: &'static Key, refusal: Refusal) {
         let set = self.merged.get(key.key);
+        let is_shown = |value: &&ValueKind| !(key.is_secret() || refusal.hides_value || may_be_secret(value));
         self.problems.push(Problem {
             key: key.key.to_owned(),
             source: set.map(|(_, source)| source.clone()),
-            value: set.map(|(value, _)| shown(value)).filter(|_| !key.is_secret() && !refusal.hides_value),
+            value: set.map(|(value, _)| value).filter(is_shown).map(shown),
             what: refusal.what,
             allowed: key.allowed(),
             nearest: refusal.nearest,

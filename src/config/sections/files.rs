@@ -39,8 +39,8 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Checks that a file holds a secret. `variable` is where the secret itself would belong.
 pub(super) fn check_secret(path: &Path, variable: &str) -> Result<(), Refusal> {
-    // The secret where its file's name belongs is an easy slip: what looks like no path is not repeated.
-    if path.components().count() == 1 && !path.is_absolute() && !path.exists() {
+    // The secret where its file's name belongs is an easy slip: what is not plainly a path is not repeated.
+    if !path.is_absolute() && !path.exists() {
         let what = format!("names no file; if this is the secret itself, it belongs in {variable}");
         return Err(Refusal::new(what).hiding_value());
     }
@@ -90,9 +90,11 @@ mod tests {
 
     #[test]
     fn a_key_in_place_of_its_file_is_not_repeated() {
-        let refusal = check_secret(Path::new("canary-1234"), "LIQUID_API_KEY").unwrap_err();
-        assert!(refusal.hides_value && !refusal.what.contains("canary"), "{refusal:?}");
-        assert!(refusal.what.ends_with("LIQUID_API_KEY"), "{refusal:?}");
+        for key in ["canary-1234", "canary/12+34=", "./canary"] {
+            let refusal = check_secret(Path::new(key), "LIQUID_API_KEY").unwrap_err();
+            assert!(refusal.hides_value && !refusal.what.contains("canary"), "{refusal:?}");
+            assert!(refusal.what.ends_with("LIQUID_API_KEY"), "{refusal:?}");
+        }
         let refusal = check_secret(Path::new("/nonexistent/key"), "LIQUID_API_KEY").unwrap_err();
         assert!(!refusal.hides_value && refusal.what.contains("/nonexistent/key"), "{refusal:?}");
         assert_eq!(check_secret(file("key-1\n").path(), "LIQUID_API_KEY"), Ok(()));
