@@ -16,6 +16,7 @@ mod headers;
 mod http2;
 mod in_band;
 mod in_band_ours;
+mod leaks;
 mod leaving;
 mod lifecycle;
 mod limits;

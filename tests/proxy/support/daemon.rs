@@ -122,6 +122,13 @@ impl Builder {
         output(command).await
     }
 
+    /// A file of the test's own, and its path.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     /// Where the key stands.
     pub fn key_file(&self) -> PathBuf {
         self.directory.path().join("api_key")

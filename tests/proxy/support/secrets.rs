@@ -23,6 +23,7 @@ impl Secrets {
             for part in parts {
                 forms.push((format!("{name}, plain"), part.to_vec()));
                 forms.push((format!("{name}, hex"), hex(part)));
+                forms.push((format!("{name}, numbers"), numbers(part)));
                 forms.extend(base64(part).map(|form| (format!("{name}, base64"), form)));
             }
         }
@@ -57,6 +58,12 @@ fn hex(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
+/// What the `Debug` of a list of bytes makes of them.
+fn numbers(bytes: &[u8]) -> Vec<u8> {
+    let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
+    numbers.join(", ").into_bytes()
+}
+
 /// How the bytes look inside of base64 of something longer: at each of the three places that they can
 /// have in a group, in both alphabets, without the characters that the neighbours have a part in.
 fn base64(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
@@ -78,6 +85,7 @@ fn each_form_is_found_and_nothing_else() {
         format!("a=%20{escaped}"),
         secret.replace('/', "\\/"),
         String::from_utf8(hex(secret.as_bytes())).unwrap(),
+        format!("{:?}", format!("a{secret}b").as_bytes()),
     ];
     for before in ["", "a", "ab", "abc", "user:"] {
         forms.push(STANDARD_NO_PAD.encode(format!("{before}{secret}:after")));
