@@ -4,6 +4,7 @@
 //! Each check is a function from text to faults, so that a second test can hand it a text that is wrong
 //! and see it caught.
 
+mod claims;
 mod deployment;
 mod imports;
 mod program;
