@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{self, Address, Flags, Loaded, Problems, Sources};
+use crate::lifecycle::memory::{self, Unshielded};
+use crate::telemetry::panics;
 
 /// Holds a LiquidCommerce API key and puts a fresh access token on every request of the apps beside it.
 ///
@@ -126,14 +128,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
+    panics::install_hook();
     let mut options = cli.options;
     let exit = match cli.command.unwrap_or(Command::Run) {
-        Command::Run => with_configuration(options, run::run),
+        Command::Run => with_secrets(options, run::run),
         Command::Sandbox => {
             options.environment = Some("sandbox".into());
-            with_configuration(options, run::run)
+            with_secrets(options, run::run)
         }
-        Command::Check { connect } => with_configuration(options, |loaded| check::check(&loaded, connect)),
+        Command::Check { connect } => with_secrets(options, |loaded, _| check::check(&loaded, connect)),
         Command::Healthcheck => with_admin(options, wait::healthcheck),
         Command::Status => with_admin(options, status::status),
         Command::Wait { max, command } => with_admin(options, |admin| wait::wait(admin, max, &command)),
@@ -161,8 +164,11 @@ impl Options {
     }
 }
 
-fn with_configuration(options: Options, command: impl FnOnce(Loaded) -> Exit) -> Exit {
-    config::load(&options.sources()).map_or_else(|problems| refuse(&problems), command)
+/// For a command that reads the whole configuration, and the secrets in it.
+fn with_secrets(options: Options, command: impl FnOnce(Loaded, Unshielded) -> Exit) -> Exit {
+    let unshielded = memory::keep_private();
+    config::load(&options.sources())
+        .map_or_else(|problems| refuse(&problems), |loaded| command(loaded, unshielded))
 }
 
 fn with_admin(options: Options, command: impl FnOnce(&Address) -> Exit) -> Exit {

@@ -3,6 +3,8 @@
 //! Readiness is a set of named latches, so that whoever asks learns what is pending and why. The
 //! end has two steps: the first signal drains, the second one ends at once.
 
+pub mod memory;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};

@@ -7,6 +7,7 @@
 //! at `warn` whatever the level: their debug lines show headers and bytes of requests.
 
 pub mod metrics;
+pub mod panics;
 
 use std::io::{self, IsTerminal};
 

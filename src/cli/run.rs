@@ -8,12 +8,13 @@ use tracing::error;
 use super::{Exit, complain, say};
 use crate::app::{App, Outcome, StartError};
 use crate::config::{Address, Config, Environment, Loaded};
+use crate::lifecycle::memory::Unshielded;
 use crate::lifecycle::{self, Signals};
 use crate::listener::Inherited;
 use crate::telemetry;
 
 /// Serves until a signal ends it.
-pub(super) fn run(loaded: Loaded) -> Exit {
+pub(super) fn run(loaded: Loaded, unshielded: Unshielded) -> Exit {
     let config = loaded.config;
     // Both before the first thread, which the log has.
     let inherited = match Inherited::take(loaded.inherited) {
@@ -23,6 +24,7 @@ pub(super) fn run(loaded: Loaded) -> Exit {
     lifecycle::keep_files_private();
     // Held to the end: dropped, it writes what is left.
     let _log = telemetry::init(&config.log);
+    unshielded.log();
     lifecycle::raise_file_limit();
     // The control runtime. What it does, token tasks and admin, never delays a request: those have
     // threads of their own.

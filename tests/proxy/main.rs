@@ -21,6 +21,7 @@ mod leaving;
 mod lifecycle;
 mod limits;
 mod local_auth;
+mod memory;
 mod orders;
 mod outbound_proxy;
 mod paths;
