@@ -253,8 +253,8 @@ impl Proxy {
         inject::response(response.headers_mut());
         observe::rate_limit(&mut response, &self.metrics);
         let idle_timeout = self.upstream.idle_timeout();
+        let response = response.map(|body| Body::upstream(body, idle_timeout));
         if !progress.asks_refresh() {
-            let response = response.map(|body| Body::upstream(body, idle_timeout));
             return Ok(match progress.has_ended() {
                 true => response,
                 false => response.map(|body| body.while_request_goes_on(progress)),

@@ -15,7 +15,6 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use hyper::body::Incoming;
 
 pub(super) use self::decode::Room;
 pub use self::decode::SearchMemory;
@@ -69,14 +68,13 @@ pub(super) struct Question<'a> {
     pub requested: Moment,
 }
 
-/// Reads the whole answer, takes the token out and leaves what the app expects.
+/// Reads the whole answer within `limit`, takes the token out and leaves what the app expects.
 pub(super) async fn mask(
-    response: Response<Incoming>,
+    response: Response<Body>,
     question: Question<'_>,
-    idle_timeout: Duration,
+    limit: Duration,
     memory: &SearchMemory,
 ) -> Result<Masked, Refusal> {
-    let response = response.map(|body| Body::upstream(body, idle_timeout));
     let status = response.status();
     let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     // What never ends holds no member of a JSON object that the app has not asked for.
@@ -86,7 +84,7 @@ pub(super) async fn mask(
     }
     // An answer without success tells the app what to do: status and headers pass whatever its body is.
     let refused = is_refusal(status).then(|| response.headers().clone());
-    match (searched(response, question, idle_timeout, memory).await, refused) {
+    match (searched(response, question, limit, memory).await, refused) {
         (Err(why), Some(headers)) => {
             Ok(Masked { response: without_body(status, headers, question.path, &why), grant: None })
         }
@@ -170,3 +168,6 @@ fn without_body(status: StatusCode, mut headers: HeaderMap, path: &str, why: &Re
 fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;
