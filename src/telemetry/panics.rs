@@ -93,7 +93,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_all().build_local(Default::default()).unwrap();
             runtime.block_on(async {
-                let panics = tokio::task::spawn_local(async { Err::<(), _>(CANARY).unwrap() });
+                let panics = tokio::task::spawn_local(async { panic!("{CANARY:?}") });
                 let goes_on = tokio::task::spawn_local(async {
                     tokio::task::yield_now().await;
                     tracing::info!("the other task goes on");

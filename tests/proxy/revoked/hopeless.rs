@@ -88,7 +88,7 @@ async fn with_the_authentication_endpoint_down_it_passes_when_the_wait_is_over()
     sandbox.handle().revoke_all();
     let asked = async || {
         assert_eq!(fetch(&daemon).await, 401);
-        (sandbox.handle().authentications() == 3).then_some(())
+        (sandbox.handle().authentications() >= 3).then_some(())
     };
     eventually("it is asked again", asked).await;
     assert_eq!(daemon.admin("/readyz").await.0, 200, "as far as the proxy knows, the token is good");
