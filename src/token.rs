@@ -11,7 +11,6 @@ pub mod grant;
 pub mod manager;
 pub mod schedule;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,12 +183,6 @@ pub enum TroubleKind {
     RateLimited,
     /// No answer, or none that can be used. Waiting helps.
     Failing,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
 }
 
 #[cfg(test)]

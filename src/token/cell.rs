@@ -258,3 +258,6 @@ fn trouble(state: &State) -> Option<&Trouble> {
         State::Unavailable(trouble) => Some(trouble),
     }
 }
+
+#[cfg(test)]
+mod tests;

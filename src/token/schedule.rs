@@ -70,10 +70,7 @@ pub fn backoff(attempt: u32, life: Option<(Duration, Duration)>, chance: f64) ->
     let bound = match life {
         Some((age, lifetime)) if age < lifetime => {
             let pressing = BACKOFF_MAX_MANDATORY.min(mandatory_window(lifetime) / 4);
-            match mandatory_after(lifetime).checked_sub(age) {
-                Some(until) if !until.is_zero() => bound.min(until + pressing),
-                _ => bound.min(pressing),
-            }
+            bound.min(mandatory_after(lifetime).saturating_sub(age) + pressing)
         }
         _ => bound,
     };

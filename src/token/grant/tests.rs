@@ -52,7 +52,12 @@ fn exp_in_seconds_is_told_from_milliseconds_by_its_size() {
     assert_eq!(lifetime(&envelope("", r#","exp":1731591339"#)), 599);
     assert_eq!(lifetime(&envelope("", r#","exp":1731591339955"#)), 600);
     assert_eq!(lifetime(&envelope("", r#","exp":600"#)), 600);
-    assert_eq!(lifetime(&envelope("", r#","exp":600.9"#)), 600);
+    assert_eq!(lifetime(&envelope("", r#","exp":700.9"#)), 700);
+    // A billion seconds, and a hundred billion milliseconds: where the units change.
+    assert_eq!(lifetime(&envelope("", r#","exp":999999999"#)), 31 * 86_400);
+    assert_eq!(parse(&envelope("", r#","exp":1000000000"#)).unwrap_err(), GrantError::Ended);
+    assert_eq!(lifetime(&envelope("", r#","exp":99999999999"#)), 31 * 86_400);
+    assert_eq!(parse(&envelope("", r#","exp":100000000000"#)).unwrap_err(), GrantError::Ended);
 }
 
 #[test]
@@ -84,7 +89,9 @@ fn a_missing_or_absurd_end_does_no_harm() {
     let absurd = parse(&envelope("", r#","exp":9223372036854775807"#)).unwrap();
     assert_eq!(absurd.expires_at_ms, LOCAL + 31 * 86_400_000, "apps are told when it really ends");
     assert_eq!(lifetime(&envelope("", r#","exp":1e300"#)), 600);
+    assert_eq!(lifetime(&envelope("", r#","exp":18446744073709551616"#)), 600, "no u64 any more");
     assert_eq!(parse(&envelope("", r#","exp":0"#)).unwrap_err(), GrantError::Ended);
+    assert_eq!(parse(&envelope("", r#","exp":0.0"#)).unwrap_err(), GrantError::Ended);
     assert_eq!(parse(&envelope("", r#","exp":-5"#)).unwrap_err(), GrantError::Ended);
     assert_eq!(parse(&envelope("", r#","exp":1731590000000"#)).unwrap_err(), GrantError::Ended);
 }

@@ -40,6 +40,16 @@ fn no_backoff_sleeps_through_the_mandatory_window() {
 }
 
 #[test]
+fn a_request_that_waits_shortens_the_backoff_to_five_seconds() {
+    let (now, later) = (Duration::ZERO, Duration::from_secs(2));
+    assert_eq!(wanted_wait(now, 0.0), Duration::from_millis(2500));
+    assert_eq!(wanted_wait(now, 1.0), Duration::from_secs(5));
+    assert_eq!(wanted_wait(later, 1.0), Duration::from_secs(3));
+    assert_eq!(wanted_wait(DAY, 1.0), Duration::ZERO);
+    assert_eq!(after_others(0.5), Duration::from_secs(1));
+}
+
+#[test]
 fn forced_attempts_are_one_a_second_and_ten_a_minute() {
     let seconds = |ages: &[u64]| ages.iter().map(|age| Duration::from_secs(*age)).collect::<Vec<_>>();
     let wait = |latest: Option<u64>, ages: &[u64]| {

@@ -158,6 +158,25 @@ async fn a_renewal_by_hand_is_answered_with_what_came_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operator_does_not_break_the_backoff_either() {
+    fastrand::seed(1);
+    let world = World::new(&[Say::Down]);
+    world
+        .play(async {
+            let left = loop {
+                pass(MINUTE).await;
+                let State::Unavailable(trouble) = world.handle.state() else { panic!() };
+                let left = trouble.retry_at.remaining(world.clock.now());
+                if left > Duration::from_secs(2) {
+                    break left;
+                }
+            };
+            assert_eq!(world.handle.refresh().await.unwrap(), Refreshed::NotBefore(left));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_that_changed_is_tried_at_once_but_not_against_a_rate_limit() {
     let world = World::new(&[Say::Refuse, Say::Token(HOUR)]);
     world

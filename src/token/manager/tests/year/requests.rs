@@ -105,7 +105,10 @@ async fn token(year: &Year) -> Option<Current> {
     oracle.note(now, || format!("a request of {:?} fails: {error}", asked.at));
     let left = oracle.not_before.saturating_sub(now);
     let told_why = match &error {
-        Unavailable::Refused(_) => oracle.trouble == Some(Trouble::Refused),
+        // It is heard of as soon as it is known.
+        Unavailable::Refused(_) => {
+            oracle.trouble == Some(Trouble::Refused) && oracle.failed_at.max(Some(asked.at)) == Some(now)
+        }
         Unavailable::RateLimited(told) => {
             oracle.trouble == Some(Trouble::Limited)
                 && *told + TICK >= left
