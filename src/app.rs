@@ -238,7 +238,7 @@ impl App {
         // However this ends, no path is left behind, not even by a worker that has to be left alone.
         let _leaving = [listener.leaving(), admin_listener.leaving()];
         let listener = Arc::new(listener);
-        let mut workers = Workers::start(&listener, &blueprint, &drain)?;
+        let mut workers = Workers::start(&listener, config.listen.limits, &blueprint, &drain)?;
         let listen = listener.address().clone();
         // The workers' own handles are all that is left: when they stop accepting, the port is free.
         drop(listener);

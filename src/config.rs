@@ -106,6 +106,8 @@ pub struct Listen {
     pub allowed_origins: Vec<HeaderValue>,
     /// `client_token_file` and `client_token_header`: what clients must show, if anything.
     pub client_token: Option<ClientToken>,
+    /// How long connections may stay, and how many there may be.
+    pub limits: ConnectionLimits,
     /// `unix_mode` and `unix_allowed_uids`
     pub unix: UnixAccess,
 }
@@ -120,6 +122,19 @@ impl Listen {
     pub fn allows(&self, address: &Address) -> bool {
         !address.is_remote() || self.allow_remote && (self.insecure_remote || !self.is_open_at(address))
     }
+}
+
+/// What the connections of apps may take, in `[listen]`.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// `head_timeout`: for a request's head, from its first byte.
+    pub head_timeout: Duration,
+    /// `idle_timeout`: for a connection without a request, before the first one and between two.
+    pub idle_timeout: Duration,
+    /// `send_timeout`: for a client that takes nothing of its answer.
+    pub send_timeout: Duration,
+    /// `max_connections`: over all workers.
+    pub max_connections: usize,
 }
 
 /// What clients must show: a secret that they share with the proxy.
@@ -212,6 +227,12 @@ pub struct Requests {
     pub max_body: u64,
     /// `max_in_flight`: requests that may be under way at once, over all workers.
     pub max_in_flight: usize,
+    /// `max_headers`
+    pub max_headers: usize,
+    /// `max_head`: bytes of a request's line and headers.
+    pub max_head: usize,
+    /// `max_uri`: bytes of a request's path and query.
+    pub max_uri: usize,
     /// `replay_buffer`: bytes of a body that are kept for sending its request a second time; with 0 no
     /// request is ever sent twice.
     pub replay_buffer: usize,

@@ -17,6 +17,7 @@ mod forward;
 mod guard;
 mod in_band;
 mod inject;
+mod last_words;
 mod local_auth;
 mod observe;
 mod path;
@@ -40,7 +41,7 @@ use self::client_body::ClientBody;
 use self::cors::{Cors, Page};
 use self::error::Refusal;
 use self::forward::Upstream;
-use self::guard::Rules;
+use self::guard::{Limits, Rules};
 use self::in_band::{Asked, Masked, Question, Scan};
 use self::inject::Credentials;
 use self::path::{Authentication, OrdersPaths, Readings};
@@ -55,6 +56,7 @@ use crate::token::{Credential, Moment};
 pub use self::blueprint::{Blueprint, Handles};
 pub use self::guard::Callers;
 pub use self::in_band::SearchMemory;
+pub use self::last_words::last_words;
 pub use self::local_auth::PLACEHOLDER;
 pub use self::replay::Routes;
 
@@ -73,7 +75,7 @@ pub struct Proxy {
     callers: Callers,
     cors: Cors,
     rules: Rules,
-    max_body: u64,
+    limits: Limits,
     in_flight: Arc<InFlight>,
     metrics: Metrics,
     access: AccessLog,
@@ -91,6 +93,7 @@ impl Proxy {
     /// The data path of the worker that calls this.
     pub fn new(blueprint: Blueprint) -> Self {
         let Blueprint { upstream, requests, access, wait_timeout, scheme, authority, .. } = blueprint;
+        let limits = Limits::of(&requests);
         Self {
             api: blueprint.tokens.api.cell(wait_timeout),
             orders: blueprint.tokens.orders.map(|handle| handle.cell(wait_timeout)),
@@ -103,8 +106,8 @@ impl Proxy {
             local: local_auth::router(),
             cors: Cors::new(blueprint.callers.origins()),
             callers: blueprint.callers,
+            limits,
             rules: Rules::new(requests.allow, requests.deny),
-            max_body: requests.max_body,
             in_flight: blueprint.in_flight,
             metrics: blueprint.metrics,
             access,
@@ -172,7 +175,7 @@ impl Proxy {
             ))
         })?;
         record.keep(place);
-        guard::check(&head, self.max_body)?;
+        guard::check(&head, &self.limits)?;
         self.callers.check(&head)?;
         if let Some(page) = page.take_if(|page| page.is_preflight()) {
             return Ok(self.cors.preflight(page).await);
@@ -213,7 +216,7 @@ impl Proxy {
         }
         let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
         let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
-        let upload = Upload::streamed(body, self.max_body, Scan::of(&head), kept);
+        let upload = Upload::streamed(body, self.limits.max_body, Scan::of(&head), kept);
         // What is sent goes with its connection: a second try needs a head of its own.
         let again = (repeatable && fits).then(|| head.clone());
         let sent = self.send(head, upload, cell, token).await?;

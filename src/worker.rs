@@ -3,34 +3,41 @@
 //!
 //! All workers accept from one socket; a connection goes to the one that has the fewest.
 
+mod answer;
+mod connection;
 mod floor;
+mod life;
+mod limits;
+mod roster;
+mod stream;
+mod turned_away;
+mod voice;
 
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hyper::rt::Executor;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::runtime::{self, LocalOptions};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
+use self::connection::Server;
 use self::floor::{Floor, Inbox, Placed};
+use self::limits::{Parsers, Ticks};
+use self::roster::Roster;
+use self::turned_away::TurnedAway;
+use self::voice::Voice;
+use crate::config::ConnectionLimits;
 use crate::lifecycle::Drain;
 use crate::listener::Listener;
 use crate::proxy::{Blueprint, Proxy};
-
-/// How long an app's connection may be idle, or take for a request's head. Longer than the clients'
-/// own pools keep one, so that it is they who close it.
-const IDLE: Duration = Duration::from_secs(120);
 
 /// How long a client that has just connected may take to begin its request, when the drain comes between.
 /// One that has sent nothing by then is idle: hyper closes it unheard.
@@ -48,9 +55,14 @@ impl Workers {
     ///
     /// # Errors
     /// The first error of any of them; the others stop when `drain`'s other side is gone.
-    pub fn start(listener: &Arc<Listener>, blueprint: &Blueprint, drain: &Drain) -> io::Result<Self> {
+    pub fn start(
+        listener: &Arc<Listener>,
+        limits: ConnectionLimits,
+        blueprint: &Blueprint,
+        drain: &Drain,
+    ) -> io::Result<Self> {
         let count = std::thread::available_parallelism()?.get();
-        let (floor, inboxes) = Floor::new(count);
+        let (floor, inboxes) = Floor::new(count, limits.max_connections);
         let mut workers = Self { threads: Vec::with_capacity(count), done: Vec::with_capacity(count) };
         let (started, starts) = std::sync::mpsc::sync_channel(count);
         for (desk, inbox) in inboxes.into_iter().enumerate() {
@@ -59,6 +71,7 @@ impl Workers {
                 floor: floor.clone(),
                 inbox,
                 listener: listener.clone(),
+                limits,
                 blueprint: blueprint.clone(),
                 drain: drain.clone(),
             };
@@ -104,6 +117,7 @@ struct Worker {
     floor: Arc<Floor>,
     inbox: Inbox,
     listener: Arc<Listener>,
+    limits: ConnectionLimits,
     blueprint: Blueprint,
     drain: Drain,
 }
@@ -138,35 +152,31 @@ impl Worker {
         drop(self.listener);
         // An error means that the start was given up.
         let _ = started.send(Ok(()));
-        let metrics = self.blueprint.metrics.clone();
+        let Blueprint { metrics, requests, access, .. } = &self.blueprint;
+        let metrics = metrics.clone();
+        let voice = Rc::new(Voice::new(self.limits, requests, *access, metrics.clone()));
+        let parsers = Parsers::of(requests);
+        let proxy = Proxy::new(self.blueprint).into_service();
+        let server = Rc::new(Server::new(proxy, parsers, voice.clone(), metrics.clone()));
+        let too_many = TurnedAway::new(voice, metrics.clone());
+        let roster = Roster::new(Ticks::of(&self.limits));
+        let sweeping = roster.clone();
+        tokio::task::spawn_local(async move { sweeping.sweep().await });
+
         let turned_away = || metrics.connection_turned_away("app");
-        let service = TowerToHyperService::new(Proxy::new(self.blueprint).into_service());
-        let mut builder = auto::Builder::new(LocalExecutor);
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
-        builder.http2().timer(TokioTimer::new());
-        let connections = GracefulShutdown::new();
         let latest = Cell::new(None);
-        let serve = |placed: Placed| {
-            let (connection, counted) = match placed {
-                Ok(Some(mine)) => mine,
-                Ok(None) => return,
-                Err(error) => {
-                    warn!(%error, "a connection could not be taken over");
-                    return;
-                }
-            };
-            latest.set(Some(Instant::now()));
-            metrics.connection_opened();
-            let metrics = metrics.clone();
-            let served = builder.serve_connection(TokioIo::new(connection), service.clone()).into_owned();
-            let served = connections.watch(served);
-            tokio::task::spawn_local(async move {
-                if let Err(error) = served.await {
-                    debug!(%error, "an app's connection ended badly");
-                }
-                metrics.connection_closed();
-                drop(counted);
-            });
+        let serve = |placed: io::Result<Placed>| match placed {
+            Ok(Placed::Here(connection, counted)) => {
+                latest.set(Some(Instant::now()));
+                let (server, entry) = (server.clone(), roster.enter());
+                tokio::task::spawn_local(async move {
+                    server.serve(connection, entry).await;
+                    drop(counted);
+                });
+            }
+            Ok(Placed::Elsewhere) => {}
+            Ok(Placed::TooMany(connection)) => too_many.add(connection),
+            Err(error) => warn!(%error, "a connection could not be taken over"),
         };
         loop {
             tokio::select! {
@@ -186,7 +196,7 @@ impl Worker {
         if let Some(latest) = latest.get() {
             tokio::time::sleep_until(latest + FIRST_WORDS).await;
         }
-        connections.shutdown().await;
+        roster.end().await;
     }
 }
 

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::*;
-use crate::config::{Listen, UnixAccess};
+use crate::config::{ConnectionLimits, Listen, UnixAccess};
 use crate::lifecycle::Latch;
 use crate::token::Credential;
 use crate::token::clock::Clock;
@@ -51,6 +51,12 @@ fn callers() -> Callers {
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         client_token: None,
+        limits: ConnectionLimits {
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            send_timeout: Duration::from_secs(60),
+            max_connections: 4096,
+        },
         unix: UnixAccess { mode: 0o600, allowed_uids: Vec::new() },
     };
     Callers::of_admin(&listen, &admin_address())

@@ -100,7 +100,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 43] = [
+static KEYS: [&Key; 50] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
@@ -109,6 +109,10 @@ static KEYS: [&Key; 43] = [
     &LISTEN_ALLOWED_ORIGINS,
     &LISTEN_CLIENT_TOKEN_FILE,
     &LISTEN_CLIENT_TOKEN_HEADER,
+    &LISTEN_HEAD_TIMEOUT,
+    &LISTEN_IDLE_TIMEOUT,
+    &LISTEN_SEND_TIMEOUT,
+    &LISTEN_MAX_CONNECTIONS,
     &LISTEN_UNIX_MODE,
     &LISTEN_UNIX_ALLOWED_UIDS,
     &ADMIN_ADDRESS,
@@ -134,6 +138,9 @@ static KEYS: [&Key; 43] = [
     &TOKEN_IN_BAND,
     &REQUESTS_MAX_BODY,
     &REQUESTS_MAX_IN_FLIGHT,
+    &REQUESTS_MAX_HEADERS,
+    &REQUESTS_MAX_HEAD,
+    &REQUESTS_MAX_URI,
     &REQUESTS_REPLAY_BUFFER,
     &REQUESTS_REPLAY_DENY,
     &REQUESTS_ALLOW,

@@ -70,6 +70,9 @@ fn token(reader: &mut Reader<'_>) -> Option<Token> {
 fn requests(reader: &mut Reader<'_>) -> Option<Requests> {
     let max_body = reader.required(&schema::REQUESTS_MAX_BODY);
     let max_in_flight = reader.required(&schema::REQUESTS_MAX_IN_FLIGHT);
+    let max_headers = reader.required(&schema::REQUESTS_MAX_HEADERS);
+    let max_head = reader.required(&schema::REQUESTS_MAX_HEAD);
+    let max_uri = reader.required(&schema::REQUESTS_MAX_URI);
     let replay_buffer = reader.required(&schema::REQUESTS_REPLAY_BUFFER);
     let replay_deny = reader.required(&schema::REQUESTS_REPLAY_DENY);
     let allow = reader.required(&schema::REQUESTS_ALLOW);
@@ -79,11 +82,15 @@ fn requests(reader: &mut Reader<'_>) -> Option<Requests> {
         rules.extend(presets.iter().copied().flat_map(preset));
         rules
     };
+    // Saturates on no machine: the keys' limits are far below.
+    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     Some(Requests {
         max_body: max_body?,
         max_in_flight: max_in_flight?,
-        // Saturates on no machine: the key's limit is far below.
-        replay_buffer: usize::try_from(replay_buffer?).unwrap_or(usize::MAX),
+        max_headers: max_headers?,
+        max_head: bytes(max_head?),
+        max_uri: bytes(max_uri?),
+        replay_buffer: bytes(replay_buffer?),
         replay_deny: replay_deny?,
         allow: with(allow?, Preset::allow),
         deny: with(deny?, Preset::deny),

@@ -3,7 +3,9 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -34,6 +36,26 @@ impl Connection {
             Address::Tcp(address) => Self::Tcp(TcpStream::connect(address).await?),
             Address::Unix(path) => Self::Unix(UnixStream::connect(path).await?),
         })
+    }
+
+    /// Writes as much as the system takes without waiting.
+    pub fn try_write(&self, bytes: &[u8]) {
+        // Not the runtime's way, which has to hear first that there is room. An error means that there is none, or
+        // nobody at the other end.
+        let _ = match self {
+            Self::Tcp(stream) => SockRef::from(stream).send(bytes),
+            Self::Unix(stream) => SockRef::from(stream).send(bytes),
+        };
+    }
+
+    /// Lets what the other side has not taken yet, and the memory that it takes, go with the connection.
+    pub fn discard_unsent(&self) {
+        match self {
+            // An error means that the connection is gone already.
+            Self::Tcp(stream) => drop(SockRef::from(stream).set_linger(Some(Duration::ZERO))),
+            // There it lies in the other side's queue already.
+            Self::Unix(_) => {}
+        }
     }
 
     /// Takes it from the runtime.

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::in_band::Room;
-use super::record::Record;
+use super::record::{Place, Record};
 use super::upload::Progress;
 use crate::telemetry::metrics::BrokenOff;
 
@@ -111,6 +111,12 @@ impl Body {
     pub fn with_record(mut self, record: Record) -> Self {
         self.record = Some(record);
         self
+    }
+
+    /// The place in flight of the request that this answers: whoever takes it gives it back when the client
+    /// has the answer, instead of when all of it was asked for.
+    pub fn take_place(&mut self) -> Option<Place> {
+        self.record.as_mut()?.take_place()
     }
 
     fn close_record(&mut self, broken_off: Option<BrokenOff>) {

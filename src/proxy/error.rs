@@ -65,6 +65,15 @@ pub enum Refusal {
     /// The client stopped sending its request's body.
     #[error("the request's body did not come on within {} s", .0.as_secs_f64())]
     RequestTimeout(Duration),
+    /// The client did not send all of its request's head.
+    #[error("the request's head did not come within {} s, the time that listen.head_timeout gives", .0.as_secs_f64())]
+    HeadTimeout(Duration),
+    /// The request has more headers, or a larger head, than allowed.
+    #[error("{0}")]
+    HeadTooLarge(String),
+    /// The request's path and query are longer than `requests.max_uri`.
+    #[error("the request's path and query have more than {0} bytes, the most that requests.max_uri allows")]
+    UriTooLong(usize),
     /// The client's body is not valid HTTP, or broke off.
     #[error("the request's body is broken")]
     RequestBroken,
@@ -105,7 +114,9 @@ impl Refusal {
             Self::UpstreamUnreachable { .. } => "upstream_unreachable",
             Self::UpstreamTimeout(_) => "upstream_timeout",
             Self::UpstreamProtocolError(_) => "upstream_protocol_error",
-            Self::RequestTimeout(_) => "request_timeout",
+            Self::RequestTimeout(_) | Self::HeadTimeout(_) => "request_timeout",
+            Self::HeadTooLarge(_) => "head_too_large",
+            Self::UriTooLong(_) => "uri_too_long",
             Self::RequestBroken | Self::RequestMalformed(_) => "request_broken",
             Self::Overloaded(_) => "overloaded",
             Self::RequestTooLarge(_) => "request_too_large",
@@ -126,8 +137,10 @@ impl Refusal {
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamProtocolError(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::RequestTimeout(_) | Self::HeadTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBroken | Self::RequestMalformed(_) => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HostNotAllowed(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::OriginNotAllowed(_) | Self::ClientNotAllowed(..) | Self::RequestNotAllowed(_) => {
@@ -147,7 +160,12 @@ impl Refusal {
             Self::UpstreamUnreachable { kind, .. } => kind,
             Self::UpstreamTimeout(_) => "http_response_timeout",
             Self::UpstreamProtocolError(_) => "http_protocol_error",
-            Self::RequestTimeout(_) | Self::RequestBroken | Self::RequestMalformed(_) => "http_request_error",
+            Self::RequestTimeout(_)
+            | Self::HeadTimeout(_)
+            | Self::HeadTooLarge(_)
+            | Self::UriTooLong(_)
+            | Self::RequestBroken
+            | Self::RequestMalformed(_) => "http_request_error",
             Self::Overloaded(_) => "connection_limit_reached",
             Self::RequestTooLarge(_)
             | Self::HostNotAllowed(_)
@@ -179,7 +197,7 @@ impl Refusal {
         self.answer(path, request_id).map(Body::full)
     }
 
-    fn answer(&self, path: &str, request_id: &str) -> Response<Bytes> {
+    pub(super) fn answer(&self, path: &str, request_id: &str) -> Response<Bytes> {
         let message = self.to_string();
         let status = self.status();
         let body = Envelope::<()>::bytes(status, &message, path, request_id);
@@ -255,6 +273,9 @@ mod tests {
             (Refusal::UpstreamTimeout(wait), 504, "upstream_timeout", Some("1")),
             (Refusal::UpstreamProtocolError("broken".into()), 502, "upstream_protocol_error", None),
             (Refusal::RequestTimeout(wait), 408, "request_timeout", None),
+            (Refusal::HeadTimeout(wait), 408, "request_timeout", None),
+            (Refusal::HeadTooLarge("much".into()), 431, "head_too_large", None),
+            (Refusal::UriTooLong(7), 414, "uri_too_long", None),
             (Refusal::RequestBroken, 400, "request_broken", None),
             (Refusal::RequestMalformed("it is odd"), 400, "request_broken", None),
             (Refusal::Overloaded("full".into()), 503, "overloaded", Some("1")),

@@ -2,6 +2,7 @@
 
 mod callers;
 mod rules;
+mod size;
 
 use http::header::{AUTHORIZATION, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
@@ -10,15 +11,17 @@ use subtle::ConstantTimeEq;
 
 pub use self::callers::Callers;
 pub(super) use self::rules::Rules;
+pub(super) use self::size::Limits;
 use super::error::Refusal;
 
 /// Refuses what the proxy does not pass on, whoever asks for it.
-pub(super) fn check(head: &request::Parts, max_body: u64) -> Result<(), Refusal> {
+pub(super) fn check(head: &request::Parts, limits: &Limits) -> Result<(), Refusal> {
+    limits.check_head(head)?;
     method(&head.method)?;
     target(head)?;
     transfer_encoding(&head.headers)?;
     upgrade(&head.headers)?;
-    content_length(&head.headers, max_body)
+    limits.check_body(&head.headers)
 }
 
 /// Refuses a request that bears the token which nobody has but this proxy: it comes from it.
@@ -83,18 +86,6 @@ fn upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A body that says it is too large is refused before a byte of it is read.
-fn content_length(headers: &HeaderMap, max_body: u64) -> Result<(), Refusal> {
-    let length = headers
-        .get(http::header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    match length {
-        Some(length) if length > max_body => Err(Refusal::RequestTooLarge(max_body)),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -103,7 +94,8 @@ mod tests {
 
     fn check_with(request: request::Builder) -> Result<(), String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        check(&head, 100).map_err(|refusal| refusal.code().to_owned())
+        let limits = Limits { max_body: 100, max_headers: 100, max_head: 1000, max_uri: 100 };
+        check(&head, &limits).map_err(|refusal| refusal.code().to_owned())
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl Record {
         self.place = Some(place);
     }
 
+    /// Hands the place in flight to whoever knows better when the answer is out.
+    pub fn take_place(&mut self) -> Option<Place> {
+        self.place.take()
+    }
+
     /// The path that was asked for.
     pub fn path(&self) -> &str {
         self.uri.path()

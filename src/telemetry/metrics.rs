@@ -38,6 +38,7 @@ struct Inner {
     sent_again: Family<OutcomeLabels, Counter>,
     connections_open: Gauge,
     connections: Counter,
+    connections_closed: Family<ReasonLabels, Counter>,
     turned_away: Family<ListenerLabels, Counter>,
     upstream_connects: Family<OutcomeLabels, Counter>,
     authentications: Family<AuthenticationLabels, Counter>,
@@ -66,6 +67,11 @@ struct CodeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RetryAfterLabels {
     retry_after: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -131,6 +137,7 @@ impl Metrics {
             sent_again: Family::default(),
             connections_open: Gauge::default(),
             connections: Counter::default(),
+            connections_closed: Family::default(),
             turned_away: Family::default(),
             upstream_connects: Family::default(),
             authentications: Family::default(),
@@ -203,9 +210,16 @@ impl Metrics {
         self.0.connections_open.inc();
     }
 
-    /// An app's connection is closed.
-    pub fn connection_closed(&self) {
+    /// An app's connection is closed; `reason` tells what ended it.
+    pub fn connection_closed(&self, reason: &'static str) {
         self.0.connections_open.dec();
+        self.0.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// An app's connection was closed at once, because there are as many as there may be.
+    pub fn connection_too_many(&self) {
+        self.0.connections.inc();
+        self.0.connections_closed.get_or_create(&ReasonLabels { reason: "max_connections" }).inc();
     }
 
     /// A connection to a listener, `app` or `admin`, was closed at once, because its user may not connect.
@@ -290,6 +304,11 @@ impl Inner {
         r.register("connections_open", "Open connections of apps", self.connections_open.clone());
         r.register("connections", "Connections accepted from apps", self.connections.clone());
         r.register(
+            "connections_closed",
+            "Connections of apps closed, by what ended them",
+            self.connections_closed.clone(),
+        );
+        r.register(
             "connections_turned_away",
             "Connections closed at once, because their user may not connect",
             self.turned_away.clone(),
@@ -350,48 +369,4 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_counted_is_in_the_text() {
-        let metrics = Metrics::new("sandbox");
-        metrics.request_started();
-        metrics.head_ready(&Method::POST, StatusCode::OK, Duration::from_millis(20));
-        metrics.request_ended(Duration::from_millis(30), Some(BrokenOff::Client));
-        metrics.authentication("api", "ok");
-        let times = TokenTimes {
-            expires_at_ms: 1_731_674_132_795,
-            remaining: Duration::from_secs(9),
-            age: Duration::from_secs(1),
-        };
-        metrics.token("api", Some(times));
-
-        let text = metrics.encode().unwrap();
-        for line in [
-            r#"liquid_proxy_requests_total{method="POST",status="200"} 1"#,
-            r#"liquid_proxy_request_head_seconds_bucket{le="0.025"} 1"#,
-            r#"liquid_proxy_requests_broken_off_total{by="client"} 1"#,
-            r#"liquid_proxy_authentication_attempts_total{credential="api",outcome="ok"} 1"#,
-            r#"liquid_proxy_token_expiry_timestamp_seconds{credential="api"} 1731674132.795"#,
-            "liquid_proxy_requests_in_flight 0",
-        ] {
-            assert!(text.contains(line), "{line} is missing in:\n{text}");
-        }
-        assert!(text.ends_with("# EOF\n"));
-
-        metrics.token("api", None);
-        assert!(!metrics.encode().unwrap().contains("token_age_seconds{"));
-    }
-
-    #[test]
-    fn invented_methods_share_one_label() {
-        let metrics = Metrics::new("sandbox");
-        for name in ["BREW", "PROPFIND"] {
-            let method = Method::from_bytes(name.as_bytes()).unwrap();
-            metrics.head_ready(&method, StatusCode::OK, Duration::ZERO);
-        }
-        let text = metrics.encode().unwrap();
-        assert!(text.contains(r#"requests_total{method="other",status="200"} 2"#), "{text}");
-    }
-}
+mod tests;

@@ -1,13 +1,11 @@
 //! Bodies stream: whatever their size, the proxy holds a few pieces of them.
 
-mod memory;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::memory::peak_memory;
 use crate::support::client::Client;
 use crate::support::daemon::{Builder, Daemon};
+use crate::support::memory::peak_memory;
 use crate::support::pattern::Pattern;
 use crate::support::upstream::Upstream;
 use crate::support::{eventually, within_limit};

@@ -41,6 +41,29 @@ pub(in crate::config) static REQUESTS_MAX_IN_FLIGHT: Key<Count> = Key::new(
     "Requests that may be under way at once.",
 );
 
+/// hyper's parser takes so many without memory of their own; more cost an allocation a request.
+pub(in crate::config) static REQUESTS_MAX_HEADERS: Key<Count> = Key::new(
+    "requests.max_headers",
+    Some("100"),
+    Count { min: 1, max: 1000 },
+    "The most headers of a request.",
+);
+
+pub(in crate::config) static REQUESTS_MAX_HEAD: Key<Size> = Key::new(
+    "requests.max_head",
+    Some(r#""64KiB""#),
+    Size { min: 1 << 10, max: 1 << 20 },
+    "The largest head of a request: its line and its headers.",
+);
+
+/// hyper's parser takes no more than 65,534 bytes.
+pub(in crate::config) static REQUESTS_MAX_URI: Key<Size> = Key::new(
+    "requests.max_uri",
+    Some(r#""16KiB""#),
+    Size { min: 1, max: 60 << 10 },
+    "The longest path and query of a request.",
+);
+
 pub(in crate::config) static REQUESTS_REPLAY_BUFFER: Key<Size> = Key::new(
     "requests.replay_buffer",
     Some(r#""64KiB""#),

@@ -1,7 +1,11 @@
 //! Where the proxy listens, and who may call.
 
-use super::Key;
-use crate::config::kind::{AllowedHost, FieldName, FilePath, List, ListenAddress, Mode, Origin, Switch, Uid};
+use std::time::Duration;
+
+use super::{HOUR, Key, SHORTEST_TIMEOUT};
+use crate::config::kind::{
+    AllowedHost, Count, FieldName, FilePath, List, ListenAddress, Mode, Origin, Switch, Time, Uid,
+};
 
 pub(in crate::config) static LISTEN_ADDRESS: Key<ListenAddress> = Key {
     flag: Some("--listen-address"),
@@ -48,6 +52,34 @@ pub(in crate::config) static LISTEN_CLIENT_TOKEN_HEADER: Key<FieldName> = Key::n
     Some(r#""X-Liquid-Client-Token""#),
     FieldName,
     "The header that bears it. It is not forwarded.",
+);
+
+pub(in crate::config) static LISTEN_HEAD_TIMEOUT: Key<Time> = Key::new(
+    "listen.head_timeout",
+    Some(r#""10s""#),
+    Time { min: SHORTEST_TIMEOUT, max: HOUR },
+    "How long a client may take for a request's head, from its first byte.",
+);
+
+pub(in crate::config) static LISTEN_IDLE_TIMEOUT: Key<Time> = Key::new(
+    "listen.idle_timeout",
+    Some(r#""120s""#),
+    Time { min: SHORTEST_TIMEOUT, max: Duration::from_secs(24 * 60 * 60) },
+    "How long a connection is kept without a request, before the first one and between two.",
+);
+
+pub(in crate::config) static LISTEN_SEND_TIMEOUT: Key<Time> = Key::new(
+    "listen.send_timeout",
+    Some(r#""60s""#),
+    Time { min: SHORTEST_TIMEOUT, max: HOUR },
+    "How long a client may leave its answer waiting without taking a byte of it.",
+);
+
+pub(in crate::config) static LISTEN_MAX_CONNECTIONS: Key<Count> = Key::new(
+    "listen.max_connections",
+    Some("4096"),
+    Count { min: 1, max: 1_000_000 },
+    "Connections that apps may have open at once.",
 );
 
 pub(in crate::config) static LISTEN_UNIX_MODE: Key<Mode> =

@@ -4,7 +4,7 @@ use super::files;
 use crate::config::kind::{List, Mode, Refusal, Uid};
 use crate::config::reader::Reader;
 use crate::config::schema::{self, Key};
-use crate::config::{Address, Admin, ClientToken, Listen, UnixAccess};
+use crate::config::{Address, Admin, ClientToken, ConnectionLimits, Listen, UnixAccess};
 use crate::secret::SecretSource;
 
 pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
@@ -27,6 +27,7 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
     let allowed_hosts = reader.required(&schema::LISTEN_ALLOWED_HOSTS);
     let allowed_origins = reader.required(&schema::LISTEN_ALLOWED_ORIGINS);
     let client_token = client_token(reader);
+    let limits = limits(reader);
     let (address, admin) = (listen?, admin?);
     if address.collides_with(&admin) {
         reader.refuse(&schema::ADMIN_ADDRESS, Refusal::new("is taken by listen.address"));
@@ -38,6 +39,7 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
         allowed_hosts: allowed_hosts?,
         allowed_origins: allowed_origins?,
         client_token,
+        limits: limits?,
         unix: listen_unix?,
     };
     if listen.allow_remote && !listen.allows(&listen.address) {
@@ -46,6 +48,19 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
         reader.refuse(&schema::LISTEN_ADDRESS, Refusal::new(what));
     }
     Some((listen, Admin { address: admin, unix: admin_unix? }))
+}
+
+fn limits(reader: &mut Reader<'_>) -> Option<ConnectionLimits> {
+    let head_timeout = reader.required(&schema::LISTEN_HEAD_TIMEOUT);
+    let idle_timeout = reader.required(&schema::LISTEN_IDLE_TIMEOUT);
+    let send_timeout = reader.required(&schema::LISTEN_SEND_TIMEOUT);
+    let max_connections = reader.required(&schema::LISTEN_MAX_CONNECTIONS);
+    Some(ConnectionLimits {
+        head_timeout: head_timeout?,
+        idle_timeout: idle_timeout?,
+        send_timeout: send_timeout?,
+        max_connections: max_connections?,
+    })
 }
 
 /// `None` where none is given, or with a problem noted.

@@ -99,6 +99,8 @@ async fn everything_else() -> Evidence {
     let daemon = world
         .builder(&scene)
         .set("requests.max_body", "1KiB")
+        .set("requests.max_headers", "50")
+        .set("requests.max_uri", "1KiB")
         .set("requests.deny", "DELETE /users")
         .set("upstream.http2", "never")
         .set("upstream.response_timeout", "2s")
@@ -126,6 +128,9 @@ async fn everything_else() -> Evidence {
         (format!("GET /users//1 HTTP/1.1\nHost: localhost\n{shown}"), 403),
         (format!("PUT /authentication HTTP/1.1\nHost: localhost\n{shown}"), 403),
         (format!("{get}\nHost: local host\n{shown}\nX: \x01"), 400),
+        (format!("{get}\nHost: localhost\n{shown}\n{}", format!("X: {KEY}\n").repeat(50)), 431),
+        (format!("{get}\nHost: localhost\n{shown}\n{}", format!("X: {KEY}\n").repeat(150)), 431),
+        (format!("GET /{} HTTP/1.1\nHost: localhost\n{shown}", "x".repeat(2000)), 414),
     ] {
         assert_eq!(evidence.send(&daemon, &head, "").await, status, "{head}");
     }

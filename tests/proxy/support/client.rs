@@ -33,6 +33,11 @@ impl Client {
         Self { stream, read: Vec::new() }
     }
 
+    /// On a connection that was made already.
+    pub fn of(stream: TcpStream) -> Self {
+        Self { stream, read: Vec::new() }
+    }
+
     /// Connects, and sends a request: its line and headers as they are given, without the last empty line.
     pub async fn request(daemon: &Daemon, head: &str) -> Self {
         let mut client = Self::connect(daemon).await;

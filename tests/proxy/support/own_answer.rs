@@ -6,7 +6,7 @@ use sfv::{BareItem, List, ListEntry, Parser};
 use super::client::Answer;
 
 /// Each code's status, and whether waiting helps (README, "What the proxy answers itself").
-const CODES: [(&str, u16, bool); 16] = [
+const CODES: [(&str, u16, bool); 18] = [
     ("token_unavailable", 503, true),
     ("authentication_rate_limited", 429, true),
     ("credential_rejected", 502, false),
@@ -15,6 +15,8 @@ const CODES: [(&str, u16, bool); 16] = [
     ("upstream_timeout", 504, true),
     ("upstream_protocol_error", 502, false),
     ("request_broken", 400, false),
+    ("head_too_large", 431, false),
+    ("uri_too_long", 414, false),
     ("request_timeout", 408, false),
     ("overloaded", 503, true),
     ("request_too_large", 413, false),

@@ -1,0 +1,138 @@
+//! One connection, from its acceptance to its end.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use http::{Request, Response};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::Service;
+use tracing::debug;
+
+use super::LocalExecutor;
+use super::answer::Answer;
+use super::life::{Order, Reason};
+use super::limits::Parsers;
+use super::roster::Entry;
+use super::stream::{Socket, Stream};
+use super::voice::Voice;
+use crate::listener::Connection;
+use crate::proxy::body::Body;
+use crate::telemetry::metrics::Metrics;
+
+/// Requests that a client may have under way at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 100;
+
+/// Bytes of a request's body that HTTP/2 clients may send ahead of the data path.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// The same of all requests of a connection together, so that one that stands still does not hold the others.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes of an answer that wait in an HTTP/2 stream.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// How connections are served, the same for all of a worker's.
+#[derive(Debug)]
+pub(super) struct Server<S> {
+    builder: auto::Builder<LocalExecutor>,
+    proxy: S,
+    voice: Rc<Voice>,
+    metrics: Metrics,
+}
+
+impl<S> Server<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = std::convert::Infallible>
+        + Clone
+        + 'static,
+    S::Future: 'static,
+{
+    pub(super) fn new(proxy: S, parsers: Parsers, voice: Rc<Voice>, metrics: Metrics) -> Self {
+        let mut builder = auto::Builder::new(LocalExecutor);
+        let mut http1 = builder.http1();
+        http1.max_buf_size(parsers.buffer);
+        if let Some(headers) = parsers.headers {
+            http1.max_headers(headers);
+        }
+        // What a client sends too quickly, resets or spreads over frames is h2's to limit, by its defaults.
+        builder
+            .http2()
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .max_header_list_size(parsers.header_list);
+        Self { builder, proxy, voice, metrics }
+    }
+
+    /// Serves `connection` to its end.
+    pub(super) async fn serve(&self, connection: Connection, entry: Entry) {
+        self.metrics.connection_opened();
+        let socket = Socket::new(connection, entry.life().clone());
+        let ended = self.speak(socket, &entry).await;
+        let reason = match (entry.life().reason(), ended) {
+            (Some(reason), _) => name(reason),
+            (None, Ok(())) => "done",
+            (None, Err(error)) => {
+                debug!(%error, "an app's connection ended badly");
+                of_error(&*error)
+            }
+        };
+        debug!(reason, "an app's connection is closed");
+        self.metrics.connection_closed(reason);
+    }
+
+    /// Speaks HTTP on `io`, until the client or the sweep ends it.
+    async fn speak<I>(&self, io: I, entry: &Entry) -> Result<(), BoxError>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let life = entry.life();
+        let stream = Stream::new(io, life.clone(), *entry.ticks(), self.voice.clone());
+        let service = service_fn(|request: Request<Incoming>| {
+            let under_way = life.begin(!request.body().is_end_stream());
+            let answering = self.proxy.clone().call(request);
+            async move { Ok::<_, S::Error>(answering.await?.map(|body| Answer::new(body, under_way))) }
+        });
+        let mut served = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        poll_fn(|cx| {
+            match life.order(cx.waker()) {
+                Some(Order::Abort) => return Poll::Ready(Ok(())),
+                Some(Order::Leave) => served.as_mut().graceful_shutdown(),
+                None => {}
+            }
+            served.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The name of a reason in the metrics.
+fn name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Head => "head_timeout",
+        Reason::Idle => "idle_timeout",
+        Reason::Send => "send_timeout",
+        Reason::Drain => "drain",
+        Reason::NotHttp => "not_http",
+        Reason::HeadTooLarge => "head_too_large",
+        Reason::UriTooLong => "uri_too_long",
+    }
+}
+
+/// The same, where hyper ended the connection without an answer that could have been replaced.
+fn of_error(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    match error.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_parse_too_large() => "head_too_large",
+        Some(error) if error.is_parse() => "not_http",
+        _ => "broken",
+    }
+}

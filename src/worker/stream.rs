@@ -1,0 +1,213 @@
+//! A connection's bytes on their way to and from hyper. Marks how it gets on, and has the last word where
+//! hyper has none, or none of the proxy's: what is no HTTP, and heads that take too long.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::life::Life;
+use super::limits::Ticks;
+use super::voice::Voice;
+use crate::listener::Connection;
+
+/// What is read at once of what nobody wants any more.
+const SCRAP: usize = 4096;
+
+/// A connection whose writes are marked.
+#[derive(Debug)]
+pub(super) struct Socket {
+    connection: Connection,
+    life: Rc<Life>,
+}
+
+/// What hyper reads from and writes to: a [`Socket`], or TLS on top of one.
+#[derive(Debug)]
+pub(super) struct Stream<I> {
+    io: I,
+    life: Rc<Life>,
+    ticks: Ticks,
+    voice: Rc<Voice>,
+    /// The answer that takes the place of hyper's, or of none: nothing comes after it.
+    last_words: Option<Bytes>,
+}
+
+impl Socket {
+    pub(super) fn new(connection: Connection, life: Rc<Life>) -> Self {
+        Self { connection, life }
+    }
+
+    fn mark(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(count)) if *count > 0 => self.life.wrote(true),
+            Poll::Ready(_) => {}
+            Poll::Pending => self.life.wrote(false),
+        }
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
+    pub(super) fn new(io: I, life: Rc<Life>, ticks: Ticks, voice: Rc<Voice>) -> Self {
+        Self { io, life, ticks, voice, last_words: None }
+    }
+
+    /// Says that the head took too long, as far as the socket takes it without waiting.
+    fn say_it_is_late(&mut self, cx: &mut Context<'_>) {
+        if self.last_words.is_none() {
+            self.last_words = Some(self.voice.head_is_late());
+        }
+        if self.say(cx).is_ready() {
+            let _ = Pin::new(&mut self.io).poll_flush(cx);
+        }
+    }
+
+    /// Writes on the last words.
+    fn say(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(words) = self.last_words.as_mut().filter(Buf::has_remaining) {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, words))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            words.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the last words' place in what hyper writes: they go out instead of `first` and what follows.
+    fn speaks_instead(&mut self, first: &[u8]) -> bool {
+        if self.last_words.is_none()
+            && self.life.owes_nothing()
+            && let Some((words, reason)) = self.voice.instead_of(first)
+        {
+            self.life.end_for(reason);
+            self.last_words = Some(words);
+        }
+        self.last_words.is_some()
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.connection).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.connection).poll_write(cx, bytes);
+        self.mark(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.connection).poll_write_vectored(cx, slices);
+        self.mark(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.connection.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.connection).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.connection).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Socket {
+    /// Who takes nothing keeps what is in the system's buffers, and for minutes: it goes with the connection.
+    fn drop(&mut self) {
+        if self.life.has_stalled() {
+            self.connection.discard_unsent();
+        }
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.life.head_is_late() {
+            this.say_it_is_late(cx);
+            // As if the client had closed: hyper gives the connection up.
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+        this.life.read(&buffer.filled()[before..], &this.ticks);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.speaks_instead(bytes) {
+            ready!(this.say(cx))?;
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut this.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let first = slices.first().map_or(&[][..], |slice| slice);
+        if this.speaks_instead(first) {
+            ready!(this.say(cx))?;
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        Pin::new(&mut this.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+        this.life.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// After last words it reads on, for as long as the sweep lets it: a client that is still sending when its
+    /// connection closes does not read them.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+        if this.last_words.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        this.life.closing();
+        loop {
+            let mut scrap = [0; SCRAP];
+            let mut scrap = ReadBuf::new(&mut scrap);
+            let read = ready!(Pin::new(&mut this.io).poll_read(cx, &mut scrap));
+            if read.is_err() || scrap.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
