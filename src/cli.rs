@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use zeroize::Zeroizing;
 
 use crate::config::{self, Address, Flags, Loaded, Problems, Sources};
 use crate::lifecycle::memory::{self, Unshielded};
@@ -150,7 +151,7 @@ pub fn command() -> clap::Command {
 }
 
 impl Options {
-    fn sources(self) -> Sources {
+    fn sources(self) -> Zeroizing<Sources> {
         let flags = Flags {
             environment: self.environment,
             listen_address: self.listen_address,
@@ -167,12 +168,14 @@ impl Options {
 /// For a command that reads the whole configuration, and the secrets in it.
 fn with_secrets(options: Options, command: impl FnOnce(Loaded, Unshielded) -> Exit) -> Exit {
     let unshielded = memory::keep_private();
-    config::load(&options.sources())
-        .map_or_else(|problems| refuse(&problems), |loaded| command(loaded, unshielded))
+    // What it was read from is wiped before the command begins.
+    let loaded = config::load(&options.sources());
+    loaded.map_or_else(|problems| refuse(&problems), |loaded| command(loaded, unshielded))
 }
 
 fn with_admin(options: Options, command: impl FnOnce(&Address) -> Exit) -> Exit {
-    config::load_admin(&options.sources()).map_or_else(|problems| refuse(&problems), |admin| command(&admin))
+    let admin = config::load_admin(&options.sources());
+    admin.map_or_else(|problems| refuse(&problems), |admin| command(&admin))
 }
 
 fn refuse(problems: &Problems) -> Exit {

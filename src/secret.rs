@@ -6,20 +6,21 @@ pub mod watch;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The most bytes a secret may have: more than any key, few enough for a header.
 pub const MAX_SECRET_BYTES: usize = 8 * 1024;
 
 /// An API key, a password or a token.
 ///
-/// It has no `Display`, its `Debug` is redacted, and its memory is wiped when it is dropped. A
-/// secret has between 1 and [`MAX_SECRET_BYTES`] bytes, all of them visible ASCII, so that it can
+/// It has no `Display`, its `Debug` is redacted, and its memory is wiped when the last of its clones, which
+/// all share it, is dropped. A secret has between 1 and [`MAX_SECRET_BYTES`] bytes, all of them visible ASCII, so that it can
 /// always stand in a header (RFC 9110, section 5.5).
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub struct Secret(Arc<SecretString>);
 
 impl Secret {
     /// Takes a secret as it was typed: white space around it (a newline at a file's end) goes.
@@ -32,7 +33,7 @@ impl Secret {
         } else if !trimmed.bytes().all(|b| b.is_ascii_graphic()) {
             Err(SecretError::NotVisibleAscii)
         } else {
-            Ok(Self(SecretString::from(trimmed)))
+            Ok(Self(Arc::new(SecretString::from(trimmed))))
         };
         raw.zeroize();
         checked
@@ -42,17 +43,13 @@ impl Secret {
     pub fn read(path: &Path) -> Result<Self, SecretError> {
         use io::Read;
 
-        let mut bytes = Vec::with_capacity(MAX_SECRET_BYTES + 2);
+        // Room for all that is read: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 2));
         std::fs::File::open(path)
             .and_then(|file| file.take(MAX_SECRET_BYTES as u64 + 2).read_to_end(&mut bytes))
             .map_err(|error| SecretError::Unreadable { path: path.to_owned(), error })?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(text),
-            Err(error) => {
-                error.into_bytes().zeroize();
-                Err(SecretError::NotVisibleAscii)
-            }
-        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::NotVisibleAscii)?;
+        Self::parse(text.to_owned())
     }
 
     /// The value itself. Whoever calls this answers for where it goes.

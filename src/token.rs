@@ -126,7 +126,8 @@ fn bearer(token: &Secret) -> HeaderValue {
 /// A header's value that holds a secret behind `prefix`, marked sensitive.
 pub fn header_value(prefix: &str, secret: &Secret) -> HeaderValue {
     // A secret is visible ASCII (see `Secret`), so it always fits a header.
-    let mut value = HeaderValue::try_from(format!("{prefix}{}", secret.expose()))
+    // Made in one piece, as one that grows leaves copies behind; its own memory is the library's.
+    let mut value = HeaderValue::try_from([prefix, secret.expose()].concat())
         .unwrap_or_else(|_| HeaderValue::from_static("unusable"));
     value.set_sensitive(true);
     value

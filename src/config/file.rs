@@ -5,6 +5,7 @@ use std::path::Path;
 
 use config::ValueKind;
 use toml_edit::{Document, Item, TableLike, Value};
+use zeroize::Zeroizing;
 
 use super::layer::Layer;
 use super::nearest::nearest;
@@ -39,9 +40,12 @@ pub(super) fn read(path: &Path, named_by: Source, problems: &mut Vec<Problem>) -
     }
 }
 
-fn contents(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+fn contents(path: &Path) -> io::Result<Zeroizing<String>> {
+    let file = std::fs::File::open(path)?;
+    // There may be a secret in it: room for all of it, as a buffer that grows leaves copies behind.
+    let room = file.metadata()?.len().min(MAX_BYTES) as usize + 1;
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if read as u64 > MAX_BYTES { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 

@@ -1,12 +1,12 @@
 //! One layer of values, and the layers laid over each other.
 //!
-//! The `config` crate does the laying; it carries a text of origin with every value, which is how
-//! the winning value is found again with its source.
+//! The `config` crate does the laying. It gets no values, only a text of origin for each, which is how the
+//! winning value is found again with its source.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use config::{ConfigError, Map, Value, ValueKind};
+use zeroize::Zeroize;
 
 use super::origin::Source;
 use super::schema::Key;
@@ -53,38 +53,51 @@ impl fmt::Debug for Layer {
     }
 }
 
+/// The values may be secret.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        wipe(&mut self.value);
+    }
+}
+
+fn wipe(value: &mut ValueKind) {
+    match value {
+        ValueKind::String(text) => text.zeroize(),
+        ValueKind::Array(items) => items.iter_mut().for_each(|item| wipe(&mut item.kind)),
+        // No key takes a table, and the others hold no text.
+        _ => {}
+    }
+}
+
 impl config::Source for Layer {
     fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
         Box::new(self.clone())
     }
 
+    /// Without the values: it makes copies, and wipes none of them. What it needs to know is who set what.
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        let value = |entry: &Entry| Value::new(Some(&entry.source.to_string()), entry.value.clone());
+        let value = |entry: &Entry| Value::new(Some(&entry.source.to_string()), ValueKind::Boolean(true));
         Ok(self.entries.iter().map(|entry| (entry.key.key.to_owned(), value(entry))).collect())
     }
 }
 
 /// All layers as one. It has no `Debug`: it holds secrets.
 pub(super) struct Merged {
+    /// Who has set each key last.
     root: Map<String, Value>,
-    /// By the text that the `config` crate carries.
-    sources: HashMap<String, Source>,
+    entries: Vec<Entry>,
 }
 
 impl Merged {
     /// Lays each layer over those before it.
     pub(super) fn new(layers: &[Layer]) -> Result<Self, ConfigError> {
-        let sources = layers
-            .iter()
-            .flat_map(|layer| &layer.entries)
-            .map(|entry| (entry.source.to_string(), entry.source.clone()))
-            .collect();
+        let entries = layers.iter().flat_map(|layer| &layer.entries).cloned().collect();
         let mut builder = config::Config::builder();
         for layer in layers {
             builder = builder.add_source(layer.clone());
         }
         let merged = builder.build()?;
-        Ok(Self { root: config::Source::collect(&merged)?, sources })
+        Ok(Self { root: config::Source::collect(&merged)?, entries })
     }
 
     /// The winning value of a key, and what set it.
@@ -95,7 +108,9 @@ impl Merged {
             let ValueKind::Table(table) = &value.kind else { return None };
             value = table.get(part)?;
         }
-        Some((&value.kind, self.sources.get(value.origin()?)?))
+        let origin = value.origin()?;
+        let entry = self.entries.iter().find(|it| it.key.key == key && it.source.to_string() == origin)?;
+        Some((&entry.value, &entry.source))
     }
 }
 
@@ -103,6 +118,14 @@ impl Merged {
 mod tests {
     use super::*;
     use crate::config::schema::{CREDENTIALS_API_KEY, LISTEN_ADDRESS};
+
+    #[test]
+    fn a_value_is_wiped_whatever_it_is() {
+        for mut value in ["canary".into(), vec!["canary", "canary"].into(), 7_i64.into()] {
+            wipe(&mut value);
+            assert!(!format!("{value:?}").contains("canary"), "{value:?}");
+        }
+    }
 
     #[test]
     fn the_later_layer_wins_and_is_named() {
@@ -117,5 +140,8 @@ mod tests {
         assert_eq!(merged.get("credentials.api.key").unwrap().1, &Source::Default);
         assert!(merged.get("admin.address").is_none());
         assert!(!format!("{low:?}").contains("canary"), "{low:?}");
+        // Nor has the crate that lays them over each other seen it.
+        assert_eq!(merged.get("credentials.api.key").unwrap().0, &"canary".into());
+        assert!(!format!("{:?}", merged.root).contains("canary"));
     }
 }

@@ -34,7 +34,7 @@ impl Proxy {
     /// The value of `Proxy-Authorization`, marked sensitive, where there are credentials. For the proxy only.
     pub fn authorization(&self) -> Option<HeaderValue> {
         let mut value =
-            HeaderValue::try_from(format!("Basic {}", self.credentials.as_ref()?.expose())).ok()?;
+            HeaderValue::try_from(["Basic ", self.credentials.as_ref()?.expose()].concat()).ok()?;
         value.set_sensitive(true);
         Some(value)
     }

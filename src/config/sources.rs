@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::activation::Activation;
 use super::layer::Layer;
 use super::origin::Source;
@@ -29,10 +31,11 @@ pub struct Sources {
 
 impl Sources {
     /// Adds this process's environment.
-    pub fn from_process(file: Option<PathBuf>, flags: Flags) -> Self {
+    pub fn from_process(file: Option<PathBuf>, flags: Flags) -> Zeroizing<Self> {
         let variables = std::env::vars_os().filter_map(ours).collect();
         let credentials_directory = std::env::var_os(systemd::DIRECTORY).map(PathBuf::from);
-        Self { file, variables, credentials_directory, activation: Activation::from_process(), flags }
+        let activation = Activation::from_process();
+        Zeroizing::new(Self { file, variables, credentials_directory, activation, flags })
     }
 
     /// The user's file, if there is one, and what named it.
@@ -49,7 +52,16 @@ impl Sources {
 fn ours((name, value): (OsString, OsString)) -> Option<(String, String)> {
     let name = name.to_string_lossy().into_owned();
     let is_read = name.starts_with(PREFIX) || shared::is_known(&name);
-    is_read.then(|| (name, value.to_string_lossy().into_owned()))
+    // The text itself, not a copy of it, where that can be.
+    let text = |value: OsString| value.into_string().unwrap_or_else(|it| it.to_string_lossy().into_owned());
+    is_read.then(|| (name, text(value)))
+}
+
+/// Wipes the variables, as secrets may be among them. The system's own copy, the environment, stays.
+impl Zeroize for Sources {
+    fn zeroize(&mut self) {
+        self.variables.iter_mut().for_each(|(_, value)| value.zeroize());
+    }
 }
 
 /// By hand, as the values may be secret.

@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use reqwest::{Client, redirect};
 use rustls::ClientConfig;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use super::clock::Clock;
 use super::grant::{Grant, Times};
@@ -173,8 +173,9 @@ impl Exchange {
     }
 
     /// The body, as far as it may go.
-    async fn read(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, ExchangeError> {
-        let mut body = Vec::new();
+    async fn read(&self, response: &mut reqwest::Response) -> Result<Zeroizing<Vec<u8>>, ExchangeError> {
+        // Room for all of it: a buffer that grows leaves copies of the token behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 return Err(ExchangeError::transient(format!(
@@ -250,10 +251,10 @@ impl fmt::Display for Login {
 
 /// `Basic …` (RFC 7617, section 2), marked sensitive.
 fn basic(user_id: &str, password: &Secret) -> HeaderValue {
-    let mut pair = format!("{user_id}:{}", password.expose());
-    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64.encode(&pair)))
+    let pair = Zeroizing::new([user_id, ":", password.expose()].concat());
+    let encoded = Zeroizing::new(BASE64.encode(&*pair));
+    let mut value = HeaderValue::try_from(["Basic ", &encoded].concat())
         .unwrap_or_else(|_| HeaderValue::from_static("unusable"));
-    pair.zeroize();
     value.set_sensitive(true);
     value
 }

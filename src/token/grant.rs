@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Number, Value};
+use zeroize::Zeroize;
 
 use super::clock::Moment;
 use crate::secret::Secret;
@@ -90,12 +91,13 @@ impl Grant {
             return Err(GrantError::Empty);
         }
         // Only what is needed is looked at: any other member may be as it likes.
-        let answer: Value = serde_json::from_slice(body).map_err(|_| GrantError::NotJson)?;
+        let answer = Answer(serde_json::from_slice(body).map_err(|_| GrantError::NotJson)?);
+        let Answer(answer) = &answer;
         if !answer.is_object() {
             return Err(GrantError::NotJson);
         }
         let timestamp = answer.get("metadata").and_then(|metadata| number(metadata.get("timestamp")?));
-        let payload = choose(&answer).ok_or(GrantError::NoToken)?;
+        let payload = choose(answer).ok_or(GrantError::NoToken)?;
         let token = token(payload).ok_or(GrantError::NoToken)?.to_owned();
         let exp = payload.get("exp").or_else(|| payload.get("expiresIn")).and_then(number);
         let token = Secret::parse(token).map_err(|_| GrantError::UnusableToken)?;
@@ -122,6 +124,24 @@ impl Grant {
         let expires_at_ms = reference_ms + lifetime.as_millis() as u64;
         let skew_ms = server_ms.map(|server| server.cast_signed().saturating_sub(local_ms.cast_signed()));
         Ok(Self { token, expires_at_ms, lifetime, requested: times.requested, skew_ms, key: None })
+    }
+}
+
+/// An answer that holds a token: its texts are wiped when it is dropped.
+struct Answer(Value);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -156,3 +156,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn all_texts_of_an_answer_are_wiped() {
+    let mut answer =
+        serde_json::json!({ "data": { "token": "canary", "more": ["canary", { "x": "canary" }] }, "n": 1 });
+    wipe(&mut answer);
+    assert_eq!(answer, serde_json::json!({ "data": { "token": "", "more": ["", { "x": "" }] }, "n": 1 }));
+}
