@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
@@ -207,6 +210,10 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(CODE_HEADER, HeaderValue::from_static(self.code()));
+        // Shown by a browser it is a page of this origin, and would send for its icon: that passes, and so
+        // nothing may be loaded for it. Nor is it any other kind of page, whatever it repeats of the request.
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         proxy_status::append(headers, Some(self.proxy_error()), Some(&message));
         if matches!(self, Self::RequestMalformed(_)) {
             // Where such a request ends, and the next begins, is anyone's guess.

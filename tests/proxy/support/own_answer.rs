@@ -53,6 +53,8 @@ fn envelope(answer: &Answer, code: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{given}");
     assert_eq!(answer.header("content-type"), ["application/json"]);
     assert_eq!(answer.header("cache-control"), ["no-store"]);
+    assert_eq!(answer.header("content-security-policy"), ["default-src 'none'"]);
+    assert_eq!(answer.header("x-content-type-options"), ["nosniff"]);
     match answer.header("retry-after")[..] {
         [] => assert!(!waiting_helps, "{code} tells no Retry-After"),
         [seconds] => {
