@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Provides what the test suites need beside a Rust toolchain: a C compiler (for aws-lc and the
-# linker), curl, OpenSSL, tinyproxy, Node.js with npm, and the npm packages that the lock files below
+# linker), curl, OpenSSL, tinyproxy, Chromium, Node.js with npm, and the npm packages that the lock files below
 # tests/ name.
 #
 # As root on Debian or Ubuntu it installs what is missing by apt-get. Elsewhere it names what is
@@ -28,6 +28,7 @@ missing_tools() {
     node_is_new_enough || echo "Node.js $NODE_MAJOR or newer: nodejs ca-certificates"
     command -v npm >/dev/null || echo "npm: npm"
     command -v openssl >/dev/null || echo "openssl: openssl"
+    command -v chromium >/dev/null || echo "Chromium: chromium"
     command -v tinyproxy >/dev/null || echo "tinyproxy: tinyproxy-bin"
 }
 

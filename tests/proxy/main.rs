@@ -8,6 +8,7 @@ mod support;
 
 mod admin;
 mod bodies;
+mod browser;
 mod callers;
 mod clocks;
 mod commands;
