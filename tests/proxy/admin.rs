@@ -124,6 +124,7 @@ async fn metrics_are_open_metrics() {
             ("liquid_proxy_build", "gauge"),
             ("liquid_proxy_clock_skew_seconds", "gauge"),
             ("liquid_proxy_connections", "counter"),
+            ("liquid_proxy_connections_closed", "counter"),
             ("liquid_proxy_connections_open", "gauge"),
             ("liquid_proxy_own_answers", "counter"),
             ("liquid_proxy_rate_limits_passed", "counter"),

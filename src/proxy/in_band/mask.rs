@@ -227,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_told_from_json_in_any_encoding() {
+        for page in [&b"<html>"[..], b" \n<p>"] {
+            assert!(!looks_like_json(page), "{page:?}");
+        }
+        for json in [&b"{}"[..], b"", b"token", b"<\0h\0", b" [1]"] {
+            assert!(looks_like_json(json), "{json:?}");
+        }
+    }
+
+    #[test]
+    fn a_detail_is_short() {
+        let auth = |length: usize| {
+            masked(&format!(r#"{{"auth":{{"type":"{}","token":"secret"}}}}"#, "x".repeat(length)))
+        };
+        assert!(auth(LONGEST_DETAIL).contains(r#""token":"P""#));
+        assert_eq!(auth(LONGEST_DETAIL + 1), "unclear");
+    }
+
+    #[test]
     fn a_long_token_is_masked_wherever_it_stands() {
         let token = "0123456789/abcdef0123456789";
         let escaped = token.replace('/', "\\/");
