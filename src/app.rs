@@ -5,6 +5,7 @@
 
 mod client_token;
 mod keeper;
+mod server_tls;
 mod stand_in;
 
 use std::future::pending;
@@ -19,20 +20,21 @@ use tracing::{info, warn};
 
 use self::client_token::ClientTokenKeeper;
 use self::keeper::Keeper;
+use self::server_tls::ServerTlsKeeper;
 use self::stand_in::StandIn;
 use crate::admin::{Admin, Parts};
-use crate::config::{Address, Config, Environment, Listen, Proxy, Shutdown};
+use crate::config::{Address, Config, Environment, Listen, Proxy, ServerTlsError, Shutdown};
 use crate::lifecycle::{self, Caught, Readiness};
 use crate::listener::{BindError, InheritError, Inherited, Listener};
 use crate::proxy::record::InFlight;
 use crate::proxy::{Blueprint, Callers, Handles, Routes, SearchMemory};
 use crate::secret::SecretError;
 use crate::telemetry::metrics::Metrics;
-use crate::tls::{self, TlsError};
+use crate::tls::{self, ServerError, TlsError};
 use crate::token::clock::Clock;
 use crate::token::exchange::{Exchange, Login};
 use crate::token::manager::Policy;
-use crate::worker::Workers;
+use crate::worker::{Front, Workers};
 
 /// Signals that come within this time of the first are taken for the same.
 const ONE_WISH: Duration = Duration::from_millis(100);
@@ -82,6 +84,12 @@ pub enum StartError {
     /// The HTTP client for authentication calls cannot be built.
     #[error("the authentication client cannot be built: {0}")]
     Client(#[from] reqwest::Error),
+    /// A file of `[listen.tls]` cannot be used.
+    #[error(transparent)]
+    ServerTls(#[from] ServerTlsError),
+    /// What they hold does not go together.
+    #[error(transparent)]
+    ServerTlsSetup(#[from] ServerError),
     /// What clients must show cannot be read.
     #[error("the client token {0} (listen.client_token_file)")]
     ClientToken(#[from] SecretError),
@@ -167,6 +175,9 @@ impl App {
             }
             None => Listener::bind("listen.address", &listen.address, &listen.unix)?,
         };
+        if listen.tls.is_some() && matches!(listener.address(), Address::Unix(_)) {
+            return Err(InheritError::Tls { address: listener.address().clone() }.into());
+        }
         let may_be_remote = |address: &Address| listen.allow_remote || !address.is_remote();
         let admin = match inherited.admin {
             Some(socket) => Listener::inherited("admin", socket, may_be_remote, &admin.unix)?,
@@ -207,9 +218,11 @@ impl App {
         let orders_keeper = api.orders.as_ref().map(keeper).transpose()?;
         let keepers = || std::iter::once(&api_keeper).chain(&orders_keeper);
         let client_token = config.listen.client_token.as_ref().map(ClientTokenKeeper::new).transpose()?;
+        let server_tls = config.listen.tls.as_ref().map(ServerTlsKeeper::new).transpose()?;
         let looks: Vec<_> = keepers()
             .filter_map(Keeper::look)
             .chain(client_token.as_ref().and_then(ClientTokenKeeper::look))
+            .chain(server_tls.as_ref().map(ServerTlsKeeper::look))
             .collect();
         let shown = client_token.as_ref().map(ClientTokenKeeper::shared);
         let callers = Callers::new(&config.listen, listener.address().ip(), shown);
@@ -237,11 +250,11 @@ impl App {
         let (drainer, drain) = lifecycle::drain();
         // However this ends, no path is left behind, not even by a worker that has to be left alone.
         let _leaving = [listener.leaving(), admin_listener.leaving()];
-        let listener = Arc::new(listener);
-        let mut workers = Workers::start(&listener, config.listen.limits, &blueprint, &drain)?;
         let listen = listener.address().clone();
+        let tls = server_tls.as_ref().map(ServerTlsKeeper::server);
         // The workers' own handles are all that is left: when they stop accepting, the port is free.
-        drop(listener);
+        let front = Front { listener: Arc::new(listener), limits: config.listen.limits, tls };
+        let mut workers = Workers::start(front, &blueprint, &drain)?;
         accepting.ready(None);
 
         let proxy = api.proxy.as_ref().map(Proxy::to_string);
@@ -306,6 +319,7 @@ impl App {
                     None => pending().await,
                 }
             } => Ok(Outcome::Aborted),
+            () = ServerTlsKeeper::run(server_tls) => Ok(Outcome::Aborted),
             () = async {
                 match orders_keeper {
                     Some(keeper) => keeper.run().await,

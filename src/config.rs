@@ -21,6 +21,7 @@ mod problem;
 mod reader;
 mod schema;
 mod sections;
+mod server_tls;
 mod shared;
 mod sources;
 mod systemd;
@@ -42,6 +43,7 @@ pub use outbound::Proxy;
 pub use preset::Preset;
 pub use problem::{Problem, Problems};
 pub use schema::{Key, keys};
+pub use server_tls::{ServerIdentity, ServerTls, ServerTlsError};
 pub use sources::{Flags, Sources};
 
 use crate::secret::SecretSource;
@@ -106,6 +108,8 @@ pub struct Listen {
     pub allowed_origins: Vec<HeaderValue>,
     /// `client_token_file` and `client_token_header`: what clients must show, if anything.
     pub client_token: Option<ClientToken>,
+    /// `[listen.tls]`, if clients speak TLS.
+    pub tls: Option<ServerTls>,
     /// How long connections may stay, and how many there may be.
     pub limits: ConnectionLimits,
     /// `unix_mode` and `unix_allowed_uids`
@@ -115,7 +119,8 @@ pub struct Listen {
 impl Listen {
     /// Whether a listener at `address` lets everyone in who can reach it from another machine.
     pub fn is_open_at(&self, address: &Address) -> bool {
-        address.is_remote() && self.client_token.is_none()
+        let asks_for_certificates = self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+        address.is_remote() && self.client_token.is_none() && !asks_for_certificates
     }
 
     /// Whether a listener at `address` is what the operator allows.

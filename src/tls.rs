@@ -1,7 +1,10 @@
-//! One TLS client configuration for both ways to the API: the data path and the authentication calls.
+//! One TLS client configuration for both ways to the API, the data path and the authentication calls; and
+//! what apps speak to the proxy, in [`Server`].
 //!
 //! The server is always verified, against the system's roots and those of `upstream.ca_file`. There
 //! is no switch to turn that off.
+
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +13,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+
+pub use self::server::{Server, ServerError};
 
 /// Why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]

@@ -38,10 +38,22 @@ use crate::config::ConnectionLimits;
 use crate::lifecycle::Drain;
 use crate::listener::Listener;
 use crate::proxy::{Blueprint, Proxy};
+use crate::tls;
 
 /// How long a client that has just connected may take to begin its request, when the drain comes between.
 /// One that has sent nothing by then is idle: hyper closes it unheard.
 const FIRST_WORDS: Duration = Duration::from_millis(200);
+
+/// What workers serve, and how.
+#[derive(Debug, Clone)]
+pub struct Front {
+    /// Where connections come from.
+    pub listener: Arc<Listener>,
+    /// How long they may stay, and how many there may be.
+    pub limits: ConnectionLimits,
+    /// What they speak, if it is not plain HTTP.
+    pub tls: Option<tls::Server>,
+}
 
 /// The running workers.
 #[derive(Debug)]
@@ -55,14 +67,10 @@ impl Workers {
     ///
     /// # Errors
     /// The first error of any of them; the others stop when `drain`'s other side is gone.
-    pub fn start(
-        listener: &Arc<Listener>,
-        limits: ConnectionLimits,
-        blueprint: &Blueprint,
-        drain: &Drain,
-    ) -> io::Result<Self> {
+    #[expect(clippy::needless_pass_by_value, reason = "a handle that stayed behind would keep the port")]
+    pub fn start(front: Front, blueprint: &Blueprint, drain: &Drain) -> io::Result<Self> {
         let count = std::thread::available_parallelism()?.get();
-        let (floor, inboxes) = Floor::new(count, limits.max_connections);
+        let (floor, inboxes) = Floor::new(count, front.limits.max_connections);
         let mut workers = Self { threads: Vec::with_capacity(count), done: Vec::with_capacity(count) };
         let (started, starts) = std::sync::mpsc::sync_channel(count);
         for (desk, inbox) in inboxes.into_iter().enumerate() {
@@ -70,8 +78,7 @@ impl Workers {
                 desk,
                 floor: floor.clone(),
                 inbox,
-                listener: listener.clone(),
-                limits,
+                front: front.clone(),
                 blueprint: blueprint.clone(),
                 drain: drain.clone(),
             };
@@ -116,8 +123,7 @@ struct Worker {
     desk: usize,
     floor: Arc<Floor>,
     inbox: Inbox,
-    listener: Arc<Listener>,
-    limits: ConnectionLimits,
+    front: Front,
     blueprint: Blueprint,
     drain: Drain,
 }
@@ -141,7 +147,8 @@ impl Worker {
     }
 
     async fn serve(mut self, started: &std::sync::mpsc::SyncSender<io::Result<()>>) {
-        let listener = match self.listener.accepting() {
+        let Front { listener: socket, limits, tls } = self.front;
+        let listener = match socket.accepting() {
             Ok(listener) => listener,
             Err(error) => {
                 let _ = started.send(Err(error));
@@ -149,17 +156,18 @@ impl Worker {
             }
         };
         // The accepting handle is all that is left: when it goes, the port closes.
-        drop(self.listener);
+        drop(socket);
         // An error means that the start was given up.
         let _ = started.send(Ok(()));
         let Blueprint { metrics, requests, access, .. } = &self.blueprint;
         let metrics = metrics.clone();
-        let voice = Rc::new(Voice::new(self.limits, requests, *access, metrics.clone()));
+        let speaks_tls = tls.is_some();
+        let voice = Rc::new(Voice::new(limits, requests, *access, metrics.clone()));
         let parsers = Parsers::of(requests);
         let proxy = Proxy::new(self.blueprint).into_service();
-        let server = Rc::new(Server::new(proxy, parsers, voice.clone(), metrics.clone()));
-        let too_many = TurnedAway::new(voice, metrics.clone());
-        let roster = Roster::new(Ticks::of(&self.limits));
+        let server = Rc::new(Server::new(proxy, parsers, tls, voice.clone(), metrics.clone()));
+        let too_many = TurnedAway::new(speaks_tls, voice, metrics.clone());
+        let roster = Roster::new(Ticks::of(&limits));
         let sweeping = roster.clone();
         tokio::task::spawn_local(async move { sweeping.sweep().await });
 

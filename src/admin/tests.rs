@@ -51,6 +51,7 @@ fn callers() -> Callers {
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         client_token: None,
+        tls: None,
         limits: ConnectionLimits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),

@@ -44,7 +44,7 @@ pub(super) fn run(loaded: Loaded, unshielded: Unshielded) -> Exit {
             Err(error) => return cannot_start(&error),
         };
         say(banner(&config, &app));
-        match app.run(async || signals.next().await).await {
+        match Box::pin(app.run(async || signals.next().await)).await {
             Ok(Outcome::Drained) => Exit::Success,
             Ok(Outcome::DrainTimedOut | Outcome::Aborted) => Exit::Failure,
             Err(error) => {
@@ -74,16 +74,17 @@ fn unavailable(error: impl std::fmt::Display) -> Exit {
 
 /// What is where, and a line to try it with.
 fn banner(config: &Config, app: &App) -> String {
-    let shown = |address: &Address| match address {
-        Address::Tcp(address) => format!("http://{address}"),
+    let scheme = if config.listen.tls.is_some() { "https" } else { "http" };
+    let shown = |scheme: &str, address: &Address| match address {
+        Address::Tcp(address) => format!("{scheme}://{address}"),
         Address::Unix(_) => address.to_string(),
     };
     let mut text = format!(
         "liquid-auth-proxy {}\n  environment  {}\n  apps         {}\n  admin        {}\n",
         env!("CARGO_PKG_VERSION"),
         config.environment.as_str(),
-        shown(app.address()),
-        shown(app.admin_address()),
+        shown(scheme, app.address()),
+        shown("http", app.admin_address()),
     );
     if let Some(proxy) = app.proxy() {
         // Writing to a string cannot fail.
@@ -94,7 +95,7 @@ fn banner(config: &Config, app: &App) -> String {
         Environment::Staging | Environment::Production => "-H 'content-type: application/json' -d '{}'",
     };
     let curl = match app.address() {
-        Address::Tcp(address) => format!("curl http://{address}/catalog/search"),
+        Address::Tcp(address) => format!("curl {scheme}://{address}/catalog/search"),
         // In quotes for the shell; one in the path ends them, stands escaped, and begins them again.
         Address::Unix(path) => {
             let path = path.display().to_string().replace('\'', r"'\''");

@@ -100,7 +100,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     keys().flat_map(|key| key.key.match_indices('.').map(|(dot, _)| &key.key[..dot]))
 }
 
-static KEYS: [&Key; 50] = [
+static KEYS: [&Key; 53] = [
     &ENVIRONMENT,
     &LISTEN_ADDRESS,
     &LISTEN_ALLOW_REMOTE,
@@ -109,6 +109,9 @@ static KEYS: [&Key; 50] = [
     &LISTEN_ALLOWED_ORIGINS,
     &LISTEN_CLIENT_TOKEN_FILE,
     &LISTEN_CLIENT_TOKEN_HEADER,
+    &LISTEN_TLS_CERT_FILE,
+    &LISTEN_TLS_KEY_FILE,
+    &LISTEN_TLS_CLIENT_CA_FILE,
     &LISTEN_HEAD_TIMEOUT,
     &LISTEN_IDLE_TIMEOUT,
     &LISTEN_SEND_TIMEOUT,

@@ -38,6 +38,15 @@ impl Connection {
         })
     }
 
+    /// Looks at the first byte that comes, and leaves it there; `None` where none does, or none can be looked at.
+    pub async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        Ok(match self {
+            Self::Tcp(stream) => (stream.peek(&mut byte).await? > 0).then_some(byte[0]),
+            Self::Unix(_) => None,
+        })
+    }
+
     /// Writes as much as the system takes without waiting.
     pub fn try_write(&self, bytes: &[u8]) {
         // Not the runtime's way, which has to hear first that there is room. An error means that there is none, or

@@ -38,8 +38,8 @@ pub enum InheritError {
     /// It listens where other machines reach it.
     #[error(
         "the socket that was handed over for the {name} listener is at {address}, which could be reached from \
-         other machines: that needs listen.allow_remote = true, and for the apps listen.client_token_file or \
-         listen.insecure_remote = true"
+         other machines: that needs listen.allow_remote = true, and for the apps listen.client_token_file, \
+         listen.tls.client_ca_file or listen.insecure_remote = true"
     )]
     Remote {
         /// `app` or `admin`.
@@ -55,6 +55,15 @@ pub enum InheritError {
     Users {
         /// `app` or `admin`.
         name: &'static str,
+        /// Where it is.
+        address: Address,
+    },
+    /// TLS is for ports.
+    #[error(
+        "the socket that was handed over for the app listener is at {address}, where nobody speaks TLS: \
+         listen.tls needs a port"
+    )]
+    Tls {
         /// Where it is.
         address: Address,
     },

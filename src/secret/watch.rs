@@ -15,10 +15,10 @@ use tracing::{debug, info, warn};
 use super::Secret;
 
 /// How often it looks without being told.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Events come in swarms: so long it waits for the rest of one before it looks.
-const SETTLE: Duration = Duration::from_millis(50);
+pub const SETTLE: Duration = Duration::from_millis(50);
 
 /// A file with a secret, watched.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Watch {
     /// Watches `path`, whose content may be read from now on.
     pub fn new(path: &Path) -> Self {
         let look = Arc::new(Notify::new());
-        let events = events(path, look.clone())
+        let events = file_events(path, look.clone())
             .inspect_err(|error| debug!(%error, "no file events: the secret's file is looked at every 10 s"))
             .ok();
         Self { path: path.to_owned(), seen: Secret::read(path).ok(), unusable: false, look, _events: events }
@@ -85,7 +85,11 @@ impl Watch {
     }
 }
 
-fn events(path: &Path, look: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+/// Notifies `look` when something changes beside `path`, for as long as what is returned lives.
+///
+/// # Errors
+/// The system has no events for it.
+pub fn file_events(path: &Path, look: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // To look is to open and to close, which are events themselves: only what changes something counts.
         if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {

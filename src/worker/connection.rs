@@ -1,6 +1,7 @@
 //! One connection, from its acceptance to its end.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -11,6 +12,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Service;
 use tracing::debug;
 
@@ -24,6 +27,7 @@ use super::voice::Voice;
 use crate::listener::Connection;
 use crate::proxy::body::Body;
 use crate::telemetry::metrics::Metrics;
+use crate::tls;
 
 /// Requests that a client may have under way at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
@@ -37,11 +41,15 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of an answer that wait in an HTTP/2 stream.
 const SEND_BUFFER: usize = 64 * 1024;
 
+/// Bytes of answers that wait to be sent in TLS.
+const TLS_BUFFER: usize = 32 * 1024;
+
 /// How connections are served, the same for all of a worker's.
 #[derive(Debug)]
 pub(super) struct Server<S> {
     builder: auto::Builder<LocalExecutor>,
     proxy: S,
+    tls: Option<tls::Server>,
     voice: Rc<Voice>,
     metrics: Metrics,
 }
@@ -53,7 +61,13 @@ where
         + 'static,
     S::Future: 'static,
 {
-    pub(super) fn new(proxy: S, parsers: Parsers, voice: Rc<Voice>, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        proxy: S,
+        parsers: Parsers,
+        tls: Option<tls::Server>,
+        voice: Rc<Voice>,
+        metrics: Metrics,
+    ) -> Self {
         let mut builder = auto::Builder::new(LocalExecutor);
         let mut http1 = builder.http1();
         http1.max_buf_size(parsers.buffer);
@@ -68,24 +82,64 @@ where
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(parsers.header_list);
-        Self { builder, proxy, voice, metrics }
+        Self { builder, proxy, tls, voice, metrics }
     }
 
     /// Serves `connection` to its end.
     pub(super) async fn serve(&self, connection: Connection, entry: Entry) {
         self.metrics.connection_opened();
         let socket = Socket::new(connection, entry.life().clone());
-        let ended = self.speak(socket, &entry).await;
+        let ended = match &self.tls {
+            None => self.speak(socket, &entry).await,
+            Some(tls) => match self.agree_on_tls(tls, socket, &entry).await {
+                Ok(Some(stream)) => self.speak(stream, &entry).await,
+                Ok(None) => Ok(()),
+                Err(error) => {
+                    entry.life().end_for(Reason::Handshake);
+                    Err(error.into())
+                }
+            },
+        };
+        if let Err(error) = &ended {
+            debug!(%error, "an app's connection ended badly");
+        }
         let reason = match (entry.life().reason(), ended) {
             (Some(reason), _) => name(reason),
             (None, Ok(())) => "done",
-            (None, Err(error)) => {
-                debug!(%error, "an app's connection ended badly");
-                of_error(&*error)
-            }
+            (None, Err(error)) => of_error(&*error),
         };
         debug!(reason, "an app's connection is closed");
         self.metrics.connection_closed(reason);
+    }
+
+    /// Agrees on TLS with the client; `None` where it was told to end before.
+    async fn agree_on_tls(
+        &self,
+        tls: &tls::Server,
+        socket: Socket,
+        entry: &Entry,
+    ) -> io::Result<Option<TlsStream<Socket>>> {
+        let life = entry.life();
+        life.handshake_begins();
+        let agreeing = async {
+            if socket.first_byte().await?.is_some_and(|byte| byte.is_ascii_alphabetic()) {
+                life.end_for(Reason::Handshake);
+                let mut stream = Stream::new(socket, life.clone(), *entry.ticks(), self.voice.clone());
+                stream.close_with(self.voice.tls_is_spoken()).await?;
+                return Ok(None);
+            }
+            let mut stream = TlsAcceptor::from(tls.current()).accept(socket).await?;
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+            life.handshake_ends();
+            Ok(Some(stream))
+        };
+        let mut agreeing = pin!(agreeing);
+        poll_fn(|cx| match life.order(cx.waker()) {
+            // Nothing is under way yet: there is nothing to wait for.
+            Some(Order::Abort | Order::Leave) => Poll::Ready(Ok(None)),
+            None => agreeing.as_mut().poll(cx),
+        })
+        .await
     }
 
     /// Speaks HTTP on `io`, until the client or the sweep ends it.
@@ -121,6 +175,7 @@ fn name(reason: Reason) -> &'static str {
         Reason::Head => "head_timeout",
         Reason::Idle => "idle_timeout",
         Reason::Send => "send_timeout",
+        Reason::Handshake => "tls_handshake",
         Reason::Drain => "drain",
         Reason::NotHttp => "not_http",
         Reason::HeadTooLarge => "head_too_large",

@@ -36,6 +36,8 @@ pub(super) struct Life {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// TLS is being agreed on.
+    Handshake { since: Tick },
     /// No request; `after_body`, if the one before had a body, whose rest may still come.
     Idle { since: Tick, after_body: bool },
     /// The first bytes of a request have come, and not yet its head.
@@ -84,6 +86,8 @@ pub(super) enum Reason {
     Idle,
     /// `listen.send_timeout`
     Send,
+    /// TLS that was not agreed on.
+    Handshake,
     /// The worker's end.
     Drain,
     /// Its client speaks no HTTP.
@@ -97,6 +101,7 @@ pub(super) enum Reason {
 /// What has not come in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Overdue {
+    Handshake,
     Head,
     Request,
     /// The client takes nothing of its answer.
@@ -121,6 +126,16 @@ impl Life {
             reason: Cell::new(None),
             task: RefCell::new(None),
         })
+    }
+
+    /// TLS is to be agreed on first.
+    pub(super) fn handshake_begins(&self) {
+        self.phase.set(Phase::Handshake { since: self.now.get() });
+    }
+
+    /// TLS is agreed on.
+    pub(super) fn handshake_ends(&self) {
+        self.phase.set(Phase::Idle { since: self.now.get(), after_body: false });
     }
 
     /// Bytes have come.
@@ -240,6 +255,10 @@ impl Life {
                 self.end_for(Reason::Send);
                 self.tell(Some(Order::Abort));
             }
+            Some(Overdue::Handshake) => {
+                self.end_for(Reason::Handshake);
+                self.tell(Some(Order::Abort));
+            }
             Some(Overdue::End) => self.tell(Some(Order::Abort)),
         }
     }
@@ -265,6 +284,7 @@ impl Life {
         }
         let was_told = self.leaving.get().is_some_and(|since| is_over(since, ticks.grace));
         match self.phase.get() {
+            Phase::Handshake { since } => is_over(since, ticks.head).then_some(Overdue::Handshake),
             Phase::Head { since } => is_over(since, ticks.head).then_some(Overdue::Head),
             // An HTTP/2 client has to agree to go, and may not.
             Phase::Idle { since, .. } if was_told && is_over(since, ticks.grace) => Some(Overdue::End),

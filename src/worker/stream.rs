@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::life::Life;
 use super::limits::Ticks;
@@ -40,6 +40,11 @@ impl Socket {
         Self { connection, life }
     }
 
+    /// Looks at the first byte that comes, and leaves it there; `None` where none does.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        self.connection.first_byte().await
+    }
+
     fn mark(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(count)) if *count > 0 => self.life.wrote(true),
@@ -52,6 +57,12 @@ impl Socket {
 impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
     pub(super) fn new(io: I, life: Rc<Life>, ticks: Ticks, voice: Rc<Voice>) -> Self {
         Self { io, life, ticks, voice, last_words: None }
+    }
+
+    /// Says `words` and nothing else, and closes.
+    pub(super) async fn close_with(&mut self, words: Bytes) -> io::Result<()> {
+        self.last_words = Some(words);
+        self.shutdown().await
     }
 
     /// Says that the head took too long, as far as the socket takes it without waiting.
@@ -196,6 +207,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
     /// connection closes does not read them.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        ready!(this.say(cx))?;
         ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
         if this.last_words.is_none() {
             return Poll::Ready(Ok(()));

@@ -26,20 +26,25 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct TurnedAway {
     lingering: Rc<Cell<usize>>,
+    speaks_tls: bool,
     told: Cell<Option<Instant>>,
     voice: Rc<Voice>,
     metrics: Metrics,
 }
 
 impl TurnedAway {
-    pub(super) fn new(voice: Rc<Voice>, metrics: Metrics) -> Self {
-        Self { lingering: Rc::default(), told: Cell::new(None), voice, metrics }
+    pub(super) fn new(speaks_tls: bool, voice: Rc<Voice>, metrics: Metrics) -> Self {
+        Self { lingering: Rc::default(), speaks_tls, told: Cell::new(None), voice, metrics }
     }
 
     /// Turns `connection` away.
     pub(super) fn add(&self, connection: Connection) {
         self.metrics.connection_too_many();
         self.tell();
+        // It would take a handshake to say anything.
+        if self.speaks_tls {
+            return;
+        }
         let words = self.voice.there_are_too_many();
         if self.lingering.get() >= MOST {
             connection.try_write(&words);

@@ -50,6 +50,11 @@ impl Voice {
         )))
     }
 
+    /// To a client that speaks plain HTTP where TLS is spoken.
+    pub(super) fn tls_is_spoken(&self) -> Bytes {
+        self.say(&Refusal::RequestMalformed("TLS is spoken here: use https"))
+    }
+
     /// In place of what hyper is about to write, if that is an answer of its own; and why it gives one.
     pub(super) fn instead_of(&self, bytes: &[u8]) -> Option<(Bytes, Reason)> {
         let (_, reason) = *HYPERS.iter().find(|(begin, _)| bytes.starts_with(begin))?;

@@ -21,6 +21,7 @@ mod leaks;
 mod leaving;
 mod lifecycle;
 mod limits;
+mod listen_tls;
 mod local_auth;
 mod memory;
 mod orders;

@@ -119,14 +119,17 @@ fn the_variable_names_a_file_too() {
 #[test]
 fn every_key_can_be_set_by_file_and_by_variable() {
     let (secret, ca) = (written("key-1\n"), rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap());
-    let ca_file = written(&ca.cert.pem());
+    let (ca_file, ca_key) = (written(&ca.cert.pem()), written(&ca.signing_key.serialize_pem()));
     // As a file has it.
     let value = |key: &Key| match key.key {
         "environment" => r#""staging""#.to_owned(),
         "upstream.base_url" => r#""https://example.com""#.to_owned(),
         "upstream.proxy" => r#""http://proxy.example:3128""#.to_owned(),
         "upstream.no_proxy" => r#"["10.0.0.0/8"]"#.to_owned(),
-        "upstream.ca_file" => format!("{:?}", ca_file.path()),
+        "upstream.ca_file" | "listen.tls.cert_file" | "listen.tls.client_ca_file" => {
+            format!("{:?}", ca_file.path())
+        }
+        "listen.tls.key_file" => format!("{:?}", ca_key.path()),
         "credentials.api.key" | "credentials.orders.password" => r#""key-2""#.to_owned(),
         "credentials.api.key_file" | "credentials.orders.password_file" | "listen.client_token_file" => {
             format!("{:?}", secret.path())

@@ -54,6 +54,23 @@ pub(in crate::config) static LISTEN_CLIENT_TOKEN_HEADER: Key<FieldName> = Key::n
     "The header that bears it. It is not forwarded.",
 );
 
+pub(in crate::config) static LISTEN_TLS_CERT_FILE: Key<FilePath> = Key::new(
+    "listen.tls.cert_file",
+    None,
+    FilePath,
+    "A PEM file with the certificate that apps see, and those that lead to its authority. With it, apps speak TLS.",
+);
+
+pub(in crate::config) static LISTEN_TLS_KEY_FILE: Key<FilePath> =
+    Key::new("listen.tls.key_file", None, FilePath, "A PEM file with the key of that certificate.");
+
+pub(in crate::config) static LISTEN_TLS_CLIENT_CA_FILE: Key<FilePath> = Key::new(
+    "listen.tls.client_ca_file",
+    None,
+    FilePath,
+    "A PEM file with the authorities of the certificates that clients must have. Without it, clients need none.",
+);
+
 pub(in crate::config) static LISTEN_HEAD_TIMEOUT: Key<Time> = Key::new(
     "listen.head_timeout",
     Some(r#""10s""#),

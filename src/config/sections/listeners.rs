@@ -1,11 +1,15 @@
 //! The two listeners: who reaches the app's uses the key, who reaches the admin's reads what goes on.
 
 use super::files;
-use crate::config::kind::{List, Mode, Refusal, Uid};
+use crate::config::kind::{FilePath, List, Mode, Refusal, Uid};
 use crate::config::reader::Reader;
 use crate::config::schema::{self, Key};
-use crate::config::{Address, Admin, ClientToken, ConnectionLimits, Listen, UnixAccess};
+use crate::config::{Address, Admin, ClientToken, ConnectionLimits, Listen, ServerTls, UnixAccess};
 use crate::secret::SecretSource;
+
+/// What there is of TLS: certificate, key, clients' authorities.
+const TLS_KEYS: [&Key<FilePath>; 3] =
+    [&schema::LISTEN_TLS_CERT_FILE, &schema::LISTEN_TLS_KEY_FILE, &schema::LISTEN_TLS_CLIENT_CA_FILE];
 
 pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
     let listen = reader.required(&schema::LISTEN_ADDRESS);
@@ -27,6 +31,7 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
     let allowed_hosts = reader.required(&schema::LISTEN_ALLOWED_HOSTS);
     let allowed_origins = reader.required(&schema::LISTEN_ALLOWED_ORIGINS);
     let client_token = client_token(reader);
+    let tls = tls(reader, listen.as_ref());
     let limits = limits(reader);
     let (address, admin) = (listen?, admin?);
     if address.collides_with(&admin) {
@@ -39,15 +44,38 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Option<(Listen, Admin)> {
         allowed_hosts: allowed_hosts?,
         allowed_origins: allowed_origins?,
         client_token,
+        tls,
         limits: limits?,
         unix: listen_unix?,
     };
     if listen.allow_remote && !listen.allows(&listen.address) {
-        let what = "would let everyone who can reach it use the credential: it needs listen.client_token_file, or \
-                    listen.insecure_remote = true";
+        let what = "would let everyone who can reach it use the credential: it needs listen.client_token_file, \
+                    listen.tls.client_ca_file, or listen.insecure_remote = true";
         reader.refuse(&schema::LISTEN_ADDRESS, Refusal::new(what));
     }
     Some((listen, Admin { address: admin, unix: admin_unix? }))
+}
+
+/// `None` where there is none, or with a problem noted.
+fn tls(reader: &mut Reader<'_>, address: Option<&Address>) -> Option<ServerTls> {
+    let [cert, key, clients] = TLS_KEYS;
+    let given = TLS_KEYS.into_iter().find(|&key| reader.source(key).is_some())?;
+    if matches!(address, Some(Address::Unix(_))) {
+        reader.refuse(given, Refusal::new("needs a port: who may use a Unix socket is known without TLS"));
+    }
+    for missing in [cert, key] {
+        if reader.source(missing).is_none() {
+            reader.refuse(missing, Refusal::new(format!("must be given where {} is", given.key)));
+        }
+    }
+    let (cert_file, key_file) = (reader.optional(cert), reader.optional(key));
+    let client_ca_file = reader.optional(clients);
+    let tls = ServerTls { cert_file: cert_file?, key_file: key_file?, client_ca_file };
+    if let Err(error) = tls.read() {
+        let key = TLS_KEYS.into_iter().find(|key| key.key == error.key).unwrap_or(cert);
+        reader.refuse(key, Refusal::new(error.what));
+    }
+    Some(tls)
 }
 
 fn limits(reader: &mut Reader<'_>) -> Option<ConnectionLimits> {

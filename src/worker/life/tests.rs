@@ -85,6 +85,20 @@ fn a_head_has_its_time_from_its_first_byte() {
 }
 
 #[test]
+fn a_handshake_has_the_time_of_a_head() {
+    let test = Test::new();
+    test.life.handshake_begins();
+    test.read(b"");
+    assert_eq!(test.quiet_for(1000), TICKS.head);
+    assert_eq!((test.order(), test.life.reason()), (Some(Order::Abort), Some(Reason::Handshake)));
+    let test = Test::new();
+    test.life.handshake_begins();
+    assert_eq!(test.quiet_for(TICKS.head), TICKS.head);
+    test.life.handshake_ends();
+    assert_eq!(test.quiet_for(1000), TICKS.idle);
+}
+
+#[test]
 fn a_request_may_take_as_long_as_the_data_path_lets_it() {
     let test = Test::new();
     test.read(b"GET / HTTP/1.1\r\n\r\n");

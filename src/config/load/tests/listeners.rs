@@ -96,3 +96,35 @@ fn a_mode_is_no_number() {
         assert_eq!(refusal, "listen.unix_mode is a number where a text in quotes belongs");
     }
 }
+
+#[test]
+fn tls_is_whole_and_for_ports() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (written(&made.cert.pem()), written(&made.signing_key.serialize_pem()));
+    let other = written(&other.signing_key.serialize_pem());
+    let at = |file: &tempfile::NamedTempFile| file.path().to_str().unwrap().to_owned();
+    let (cert, key, other) = (at(&cert), at(&key), at(&other));
+    let file = |address: &str, keys: &[(&str, &str)]| {
+        let keys: Vec<_> = keys.iter().map(|(name, path)| format!("{name} = '{path}'\n")).collect();
+        format!("listen.address = '{address}'\n[listen.tls]\n{}", keys.concat())
+    };
+    let whole = [("cert_file", cert.as_str()), ("key_file", &key)];
+    assert!(outcome(&file("127.0.0.1:9000", &whole), &[SANDBOX]).is_ok());
+    for (address, keys, why) in [
+        ("127.0.0.1:9000", &whole[..1], "listen.tls.key_file must be given where listen.tls.cert_file is"),
+        ("127.0.0.1:9000", &whole[1..], "listen.tls.cert_file must be given where listen.tls.key_file is"),
+        ("unix:/run/app.sock", &whole, "listen.tls.cert_file needs a port"),
+        ("127.0.0.1:9000", &[whole[0], ("key_file", &other)], "listen.tls.key_file is not the key of"),
+        ("127.0.0.1:9000", &[("cert_file", &key), whole[1]], "listen.tls.cert_file holds no PEM certificate"),
+    ] {
+        let told = refusal(&file(address, keys), &[SANDBOX]);
+        assert!(told.starts_with(why), "{told}");
+    }
+    // Without certificates of their own, clients are nobody.
+    let remote = file("0.0.0.0:9000", &whole);
+    assert!(refusal(&remote, &[SANDBOX, REMOTE]).starts_with("listen.address would let everyone"));
+    let clients = ("LIQUID_LISTEN__TLS__CLIENT_CA_FILE", cert.as_str());
+    let listen = outcome(&remote, &[SANDBOX, REMOTE, clients]).unwrap().config.listen;
+    assert!(!listen.is_open_at(&listen.address));
+}
