@@ -4,17 +4,21 @@ mod authority;
 mod reload;
 mod trouble;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::HandshakeKind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::authority::{Authority, Pair};
 use crate::support::client::Answer;
 use crate::support::daemon::{Builder, Daemon};
 use crate::support::upstream::{TOKEN, Upstream};
-use crate::support::{came_to_its_end, eventually};
+use crate::support::{came_to_its_end, eventually, within_limit};
 
 /// A proxy that speaks TLS, and whom its clients trust.
 struct World {
@@ -135,6 +139,25 @@ async fn only_who_shows_the_right_certificate_is_served() {
 
     let client = world.client(Some(&right));
     assert_eq!(world.ask(&client).await.unwrap().text(), "answer");
+}
+
+/// One that went on would be that of a certificate which may be out of its time by now.
+#[tokio::test]
+async fn sessions_go_on_only_where_no_certificate_is_asked_for() {
+    let clients = Authority::new();
+    for (asks, kind) in [(None, HandshakeKind::Resumed), (Some(&clients), HandshakeKind::Full)] {
+        let mut world = World::new(asks, &[]).await;
+        let config = Arc::new(world.authority.client(Some(&clients.sign(2020, 2120))));
+        for expected in [HandshakeKind::Full, kind] {
+            let mut stream = authority::connect(&world.daemon, &config).await.unwrap();
+            stream.write_all(b"GET /x HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+            world.upstream.call().await.last_answer("200 OK", "", "{}").await;
+            // With the answer come the tickets of the session, if any.
+            let mut begin = [0; 15];
+            within_limit("the answer comes", stream.read_exact(&mut begin)).await.unwrap();
+            assert_eq!(stream.get_ref().1.handshake_kind(), Some(expected));
+        }
+    }
 }
 
 /// Where clients show certificates, other machines may reach the proxy.

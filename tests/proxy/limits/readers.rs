@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{closed, get, proxy};
 use crate::support::daemon::Daemon;
@@ -55,6 +55,21 @@ async fn a_client_that_does_not_read_is_closed() {
     sending.await.unwrap();
     has_room_again(&daemon, &mut upstream).await;
     drop(client);
+}
+
+/// Answers that are a head and nothing else fill the way to the client as well.
+#[tokio::test]
+async fn a_client_that_asks_on_and_on_without_reading_is_closed() {
+    let (_upstream, daemon) = proxy(&SETTINGS).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(daemon.address()).await.unwrap();
+    let request = "HEAD /authentication HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    // An error means that it is closed.
+    let asking = tokio::spawn(async move { while stream.write_all(request.as_bytes()).await.is_ok() {} });
+    closed(&daemon, "send_timeout", 1).await;
+    asking.await.unwrap();
+    no_request_is_under_way(&daemon).await;
 }
 
 #[tokio::test]

@@ -71,10 +71,15 @@ impl Authority {
     ) -> io::Result<TlsStream<TcpStream>> {
         let mut config = self.client(shows);
         config.alpn_protocols.extend((!offers.is_empty()).then(|| offers.to_vec()));
-        let stream = TcpStream::connect(daemon.address()).await?;
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        connect(daemon, &Arc::new(config)).await
     }
+}
+
+/// A connection, maybe with the session of one before that had the same configuration.
+pub(super) async fn connect(daemon: &Daemon, config: &Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(daemon.address()).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(config.clone()).connect(name, stream).await
 }
 
 impl Pair {
