@@ -104,8 +104,12 @@ fn is_doubtful(path: &str, decoded: &str) -> bool {
     has_marks || has_more_slashes || { segments }.any(odd)
 }
 
-/// Whether `path` is `prefix` or below it, on whole segments, whatever the case.
+/// Whether `path` is `prefix` or below it, on whole segments, whatever the case. Everything is below the
+/// empty prefix, the asterisk of OPTIONS too.
 pub(super) fn is_below(path: &str, prefix: &str) -> bool {
+    if prefix.is_empty() {
+        return true;
+    }
     match path.get(..prefix.len()) {
         Some(head) if head.eq_ignore_ascii_case(prefix) => {
             matches!(path.as_bytes().get(prefix.len()), None | Some(b'/'))
@@ -155,6 +159,7 @@ mod tests {
             ("/ord\u{e9}rs", false),
         ] {
             assert_eq!(is_below(path, "/orders"), below, "{path}");
+            assert!(is_below(path, ""), "{path}");
         }
     }
 

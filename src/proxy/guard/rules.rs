@@ -140,6 +140,14 @@ mod tests {
     }
 
     #[test]
+    fn what_denies_everything_denies_the_asterisk() {
+        let rules = Rules::new(Vec::new(), vec![rule(Some(Method::OPTIONS), "")]);
+        assert!(!checked(&rules, "OPTIONS", "*"));
+        assert!(!checked(&rules, "OPTIONS", "/x"));
+        assert!(checked(&rules, "GET", "/x"));
+    }
+
+    #[test]
     fn what_is_allowed_is_allowed_as_it_is_written() {
         let rules = Rules::new(vec![rule(Some(Method::GET), "/catalog"), rule(None, "/a/b")], Vec::new());
         for (method, path) in [
