@@ -1,16 +1,22 @@
-# The four things that people do here. `make run` needs a Rust toolchain and nothing else.
+# What people do here. `make run` needs a Rust toolchain and nothing else.
 
 CARGO ?= cargo
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+
+# How long each fuzz target runs, seconds; and which, if not all.
+TIME ?= 60
+TARGETS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt
+.PHONY: help run test lint fmt fuzz
 
 help:
 	@echo 'make run    build and start the proxy in front of the embedded stand-in API'
 	@echo 'make test   install what the tests need, then run every suite'
 	@echo 'make lint   formatting, clippy, documentation, licences and bans'
 	@echo 'make fmt    format the code'
+	@echo 'make fuzz   search for bytes that break a rule, TIME=60 seconds for each target'
 
 # A development build: it starts soonest after a change, and is fast enough to try things.
 run:
@@ -23,6 +29,7 @@ test:
 
 lint:
 	$(CARGO) fmt --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \
@@ -32,3 +39,10 @@ lint:
 
 fmt:
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+
+fuzz:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
+		echo 'make fuzz: installing cargo-fuzz $(CARGO_FUZZ_VERSION) into the Cargo home'; \
+		$(CARGO) install --locked cargo-fuzz@$(CARGO_FUZZ_VERSION); }
+	scripts/fuzz.sh $(TIME) $(TARGETS)

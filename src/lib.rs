@@ -58,6 +58,9 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz_targets;
 pub mod lifecycle;
 pub mod listener;
 pub mod proxy;

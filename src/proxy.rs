@@ -14,6 +14,9 @@ mod client_body;
 mod cors;
 mod envelope;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz_targets;
 mod guard;
 mod in_band;
 mod inject;

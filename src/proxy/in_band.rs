@@ -7,6 +7,8 @@
 
 mod cut;
 mod decode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz_targets;
 mod insert;
 mod mask;
 mod scan;

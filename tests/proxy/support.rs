@@ -3,6 +3,7 @@
 pub mod client;
 pub mod daemon;
 pub mod http_proxy;
+pub mod issued;
 pub mod memory;
 pub mod open_metrics;
 pub mod own_answer;

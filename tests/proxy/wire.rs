@@ -97,7 +97,7 @@ async fn what_arrives_is_what_a_strict_reader_would_allow() {
 fn what_came(rows: &[Row], recorder: &Recorder) -> Vec<String> {
     let mut faults = Vec::new();
     let mut came: BTreeMap<usize, Vec<Request>> = BTreeMap::new();
-    for Seen { bytes, outcome } in recorder.seen() {
+    for Seen { bytes, outcome } in recorder.take() {
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         let number = match row::marks(&bytes).as_slice() {
             [number] if *number < rows.len() => *number,

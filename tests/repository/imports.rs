@@ -24,7 +24,7 @@ const ROWS: [&[&str]; 11] = [
     &["token::schedule", "token::exchange", "token::cell", "token::store"],
     &["token::manager"],
     &["proxy"],
-    &["admin", "worker"],
+    &["admin", "worker", "fuzz_targets"],
     &["app"],
     &["cli"],
     &["main"],

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 type File = (String, String);
 
 /// Never part of the repository, whatever they hold.
-const NOT_OURS: [&str; 4] = [".git", "target", "node_modules", "secrets"];
+const NOT_OURS: [&str; 7] = [".git", "target", "node_modules", "secrets", "artifacts", "corpus", "coverage"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

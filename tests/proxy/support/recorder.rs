@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::issued::{TOKEN, authentication};
 use super::strict::{self, Read, Request};
-use super::upstream::{TOKEN, authentication};
 
 /// An API that is a socket and a list.
 pub struct Recorder {
@@ -60,9 +60,9 @@ impl Recorder {
         format!("http://{}", self.address)
     }
 
-    /// All that came so far, but for what asked for a token.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+    /// All that came since this was last asked, but for what asked for a token.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
     }
 }
 

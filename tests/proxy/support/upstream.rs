@@ -5,16 +5,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+pub use super::issued::{TOKEN, authentication};
 use super::within_limit;
-
-/// The token that every authentication gives.
-pub const TOKEN: &str = "real-token-91c2d7";
 
 /// An API that is a socket.
 pub struct Upstream {
@@ -234,18 +232,4 @@ impl Call {
     pub fn into_parts(self) -> (Vec<u8>, TcpStream) {
         (self.rest, self.stream)
     }
-}
-
-/// The answer to a request for a token.
-pub fn authentication(token: &str, lifetime: Duration) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let body = serde_json::json!({
-        "statusCode": 200, "message": "OK", "metadata": { "timestamp": now.as_millis() as u64 },
-        "data": { "token": token, "type": "ACCESS_TOKEN", "exp": (now + lifetime).as_millis() as u64 },
-    })
-    .to_string();
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
 }

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| liquid_auth_proxy::fuzz_targets::scan(data));

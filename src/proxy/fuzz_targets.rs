@@ -1,0 +1,8 @@
+//! What must hold on the data path, whatever comes.
+
+mod guard;
+mod paths;
+
+pub use self::guard::guard;
+pub use self::paths::{paths, rules};
+pub use super::in_band::fuzz_targets::{cut, insert, mask, scan};
