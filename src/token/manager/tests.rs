@@ -331,7 +331,8 @@ async fn while_requests_wait_after_a_401_no_backoff_is_long() {
             }
         })
         .await;
-    assert!(world.asked() > 30, "{} attempts", world.asked());
+    let asked = world.asked();
+    assert!((80..250).contains(&asked), "{asked} attempts in 500 seconds");
     let waits = world.waits();
     assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(5)), "{waits:?}");
 }

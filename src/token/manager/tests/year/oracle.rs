@@ -86,6 +86,8 @@ pub(super) struct Oracle {
     /// changed meanwhile.
     after_limits: [(u32, Duration); 2],
     key_changed_in_limit: bool,
+    /// How many attempts came after the longest backoff, and how many of them at once.
+    after_failures: (u32, u32),
 }
 
 impl Oracle {
@@ -120,6 +122,7 @@ impl Oracle {
             offered: None,
             after_limits: Default::default(),
             key_changed_in_limit: false,
+            after_failures: (0, 0),
         }
     }
 
@@ -203,6 +206,9 @@ impl Oracle {
             let parted = latest > TICK || attempts < 6;
             self.hold(parted, now, || format!("no jitter after {attempts} answers 429"));
         }
+        let (attempts, at_once) = self.after_failures;
+        let patient = at_once < 10 || at_once < attempts / 4;
+        self.hold(patient, now, || format!("{at_once} of {attempts} attempts at once after a failure"));
     }
 
     /// Whether a token came in band at this very moment, so that the manager has yet to see it.

@@ -27,6 +27,9 @@ pub(super) const LONGEST: Duration = seconds(60);
 /// While requests wait, no backoff is longer.
 pub(super) const WAITED_FOR: Duration = seconds(5);
 
+/// Chance seldom makes a long backoff as short as this, and a request that waits makes none so short.
+pub(super) const AT_ONCE: Duration = seconds(2);
+
 /// How much later than it was asked to, at most, an attempt follows a 429.
 pub(super) const LATER: Duration = seconds(2);
 

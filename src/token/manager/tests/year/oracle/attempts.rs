@@ -34,6 +34,11 @@ impl Oracle {
             *attempts += 1;
             *latest = (*latest).max(now - self.not_before);
         }
+        let backs_off = self.trouble == Some(Trouble::Failing) && self.failures > 7;
+        if backs_off && self.allowed.is_none() && self.valid(now).is_none() {
+            self.after_failures.0 += 1;
+            self.after_failures.1 += u32::from(now < self.failed_at.unwrap_or_default() + AT_ONCE);
+        }
         self.began = Some(now);
         self.under_way = true;
         // Who came at this very moment may have come just after it.
