@@ -87,7 +87,7 @@ where
 
     /// Serves `connection` to its end.
     pub(super) async fn serve(&self, connection: Connection, entry: Entry) {
-        self.metrics.connection_opened();
+        let mut open = Open::new(&self.metrics);
         let socket = Socket::new(connection, entry.life().clone());
         let ended = match &self.tls {
             None => self.speak(socket, &entry).await,
@@ -109,7 +109,7 @@ where
             (None, Err(error)) => of_error(&*error),
         };
         debug!(reason, "an app's connection is closed");
-        self.metrics.connection_closed(reason);
+        open.ended_for = reason;
     }
 
     /// Agrees on TLS with the client; `None` where it was told to end before.
@@ -164,6 +164,25 @@ where
             served.as_mut().poll(cx)
         })
         .await
+    }
+}
+
+/// A connection that is counted as open, until dropped: a panic may come in between.
+struct Open<'a> {
+    metrics: &'a Metrics,
+    ended_for: &'static str,
+}
+
+impl<'a> Open<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.connection_opened();
+        Self { metrics, ended_for: "panic" }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.metrics.connection_closed(self.ended_for);
     }
 }
 
