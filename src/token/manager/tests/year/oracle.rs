@@ -72,6 +72,8 @@ pub(super) struct Oracle {
     owed: Option<Time>,
     /// Whether it is owed to a key that changed.
     key_is_due: bool,
+    /// Whether the attempt under way is that one.
+    tries_another_key: bool,
     meanwhile: Meanwhile,
     /// The latest 401 to a token that was in use.
     rejected: Option<(Time, u64)>,
@@ -113,6 +115,7 @@ impl Oracle {
             allowed: None,
             owed: None,
             key_is_due: false,
+            tries_another_key: false,
             meanwhile: Meanwhile::default(),
             rejected: None,
             forced: VecDeque::new(),
@@ -172,8 +175,10 @@ impl Oracle {
     /// By when a token is to be there if all is well, and since when that has to be so.
     pub(super) fn hope(&self, now: Time) -> Window {
         match self.began.filter(|_| self.under_way) {
-            // Nobody waits for a key to be mended.
-            _ if self.trouble == Some(Trouble::Refused) => Window::at(Time::MAX / 2),
+            // Nobody waits for a key to be mended, but for another that is being tried.
+            _ if self.trouble == Some(Trouble::Refused) && !self.tries_another_key => {
+                Window::at(Time::MAX / 2)
+            }
             Some(began) => Window { from: began, by: now },
             None => Window { from: now, by: self.latest().max(now) },
         }

@@ -44,14 +44,14 @@ impl Oracle {
         // Who came at this very moment may have come just after it.
         self.allowed = self.allowed.filter(|since| *since == now);
         self.owed = None;
-        self.key_is_due = false;
+        self.tries_another_key = std::mem::take(&mut self.key_is_due);
     }
 
     /// The outcome of the attempt under way, for which the request was sent when it began.
     pub(in super::super) fn attempt_ends(&mut self, now: Time, answer: Answer) {
         self.time_passes(now);
         self.note(now, || format!("it brings {answer:?}"));
-        self.under_way = false;
+        (self.under_way, self.tries_another_key) = (false, false);
         self.attempts += 1;
         self.ask = None;
         let sent = self.began.unwrap_or_default();
