@@ -169,7 +169,7 @@ impl Worker {
         let too_many = TurnedAway::new(speaks_tls, voice, metrics.clone());
         let roster = Roster::new(Ticks::of(&limits));
         let sweeping = roster.clone();
-        tokio::task::spawn_local(async move { sweeping.sweep().await });
+        let mut sweep = tokio::task::spawn_local(async move { sweeping.sweep().await });
 
         let turned_away = || metrics.connection_turned_away("app");
         let latest = Cell::new(None);
@@ -191,6 +191,8 @@ impl Worker {
                 connection = listener.next(turned_away) => serve(self.floor.place(connection, self.desk)),
                 Some(handed) = self.inbox.recv() => serve(self.floor.received(handed, self.desk)),
                 () = self.drain.started() => break,
+                // Without it nothing would end: a worker that is gone ends the process.
+                _ = &mut sweep => return,
             }
         }
         for connection in listener.close(turned_away) {
