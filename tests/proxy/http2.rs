@@ -158,6 +158,17 @@ async fn an_api_that_speaks_it_is_spoken_to_in_it() {
 }
 
 #[tokio::test]
+async fn a_body_that_its_client_breaks_is_not_the_apis_fault() {
+    let sandbox = sandbox().await;
+    let daemon = Builder::new(&sandbox.base_url()).trust(sandbox.ca_pem().unwrap()).ready().await;
+    let head = "POST /x HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked";
+    let mut client = Client::request(&daemon, head).await;
+    client.send_chunk(b"begin").await;
+    client.send(b"no chunk\r\n").await;
+    own_answer::check(&client.answer().await, "request_broken", "http_request_error", "/x");
+}
+
+#[tokio::test]
 async fn an_answer_is_whole_when_its_length_is_there() {
     let api = LateEnd::start().await;
     let daemon = Builder::new(&api.base_url()).trust(api.ca_pem()).ready().await;

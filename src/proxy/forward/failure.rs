@@ -9,14 +9,15 @@ use tracing::debug;
 use super::connect::ConnectTimeout;
 use super::tunnel::TunnelError;
 use crate::proxy::error::Refusal;
-use crate::proxy::upload::{Progress, UploadError};
+use crate::proxy::upload::Progress;
 
 /// The refusal for a call that gave no answer from the API at `place`.
 pub(super) fn refusal(error: &legacy::Error, progress: &Progress, place: &str) -> Refusal {
     if progress.is_too_large() {
         return Refusal::RequestTooLarge(progress.limit());
     }
-    if chain(error).any(<dyn Error>::is::<UploadError>) {
+    // HTTP/2 resets its stream without a word of why.
+    if progress.is_broken() {
         return Refusal::RequestBroken;
     }
     debug!(causes = causes(error), "the API was not reached or did not answer");

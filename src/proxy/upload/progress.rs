@@ -26,6 +26,7 @@ pub(in crate::proxy) struct Progress {
     ended: AtomicBool,
     waiting_for_client: AtomicBool,
     too_large: AtomicBool,
+    broken: AtomicBool,
     asks_refresh: AtomicBool,
     rest: Mutex<Rest>,
 }
@@ -80,6 +81,7 @@ impl Progress {
             ended: AtomicBool::new(source.is_end_stream()),
             waiting_for_client: AtomicBool::new(false),
             too_large: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             asks_refresh: AtomicBool::new(asks_refresh),
             rest: Mutex::new(Rest { slot: Slot::Here(source), left: limit, kept, taken: true, waker: None }),
         }
@@ -95,7 +97,11 @@ impl Progress {
             (Some(Err(error)), _) => {
                 // What broke off is not whole, whoever asks for it, and never will be.
                 rest.kept.give_up();
-                self.too_large.store(matches!(error, UploadError::TooLarge), Ordering::Relaxed);
+                match error {
+                    UploadError::TooLarge => self.too_large.store(true, Ordering::Relaxed),
+                    UploadError::Client(_) => self.broken.store(true, Ordering::Relaxed),
+                    UploadError::Elsewhere => {}
+                }
                 false
             }
             (None, _) => true,
@@ -158,6 +164,11 @@ impl Progress {
     /// Whether the body was broken off for its size.
     pub(in crate::proxy) fn is_too_large(&self) -> bool {
         self.too_large.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client broke it off.
+    pub(in crate::proxy) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// Whether what went through so far may ask for a new token in band.
