@@ -170,7 +170,7 @@ impl Proxy {
         page: &mut Option<Page>,
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
-        let body = ClientBody::new(body, &head.headers);
+        let body = ClientBody::new(body, &head.headers, self.callers.token_header());
         let place = self.in_flight.enter().ok_or_else(|| {
             let most = self.in_flight.most();
             Refusal::Overloaded(format!(

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::EXPECT;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -27,13 +27,16 @@ pub(super) struct ClientBody {
     incoming: Option<Incoming>,
     /// The client sends nothing before it is told to, which the first look at its body does.
     waits_for_go_ahead: bool,
+    /// The header of the client token: it goes no further behind a body either.
+    private: Option<HeaderName>,
     ended: bool,
 }
 
 impl ClientBody {
-    /// The body of a request with these headers.
-    pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
-        Self { incoming: Some(incoming), waits_for_go_ahead: headers.contains_key(EXPECT), ended: false }
+    /// The body of a request with these headers. `private` is no name for a trailer.
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap, private: Option<&HeaderName>) -> Self {
+        let waits_for_go_ahead = headers.contains_key(EXPECT);
+        Self { incoming: Some(incoming), waits_for_go_ahead, private: private.cloned(), ended: false }
     }
 }
 
@@ -50,7 +53,7 @@ impl Body for ClientBody {
         this.waits_for_go_ahead = false;
         let mut frame = ready!(Pin::new(incoming).poll_frame(cx));
         if let Some(trailers) = frame.as_mut().and_then(|frame| frame.as_mut().ok()?.trailers_mut()) {
-            inject::trailers(trailers);
+            inject::trailers(trailers, this.private.as_ref());
         }
         this.ended = !matches!(frame, Some(Ok(_)));
         Poll::Ready(frame)

@@ -74,9 +74,10 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
     }
 }
 
-/// Takes off what comes behind a body all that would count as a header of ours, or of the connection's.
-pub(super) fn trailers(trailers: &mut HeaderMap) {
-    for name in HOP_BY_HOP.iter().chain(&NO_TRAILERS) {
+/// Takes off what comes behind a body all that would count as a header of ours, or of the connection's, and
+/// `private`.
+pub(super) fn trailers(trailers: &mut HeaderMap, private: Option<&HeaderName>) {
+    for name in HOP_BY_HOP.iter().chain(&NO_TRAILERS).chain(private) {
         trailers.remove(name);
     }
     trailers.remove(API_KEY_HEADER);
@@ -238,12 +239,19 @@ mod tests {
     #[test]
     fn what_counts_as_a_header_comes_not_behind_a_body() {
         let mut map = HeaderMap::new();
-        for name in
-            ["authorization", "x-liquid-api-key", "host", "content-length", "connection", "cookie", "x-sum"]
-        {
+        for name in [
+            "authorization",
+            "x-liquid-api-key",
+            "host",
+            "content-length",
+            "connection",
+            "cookie",
+            "x-token",
+            "x-sum",
+        ] {
             map.insert(name, HeaderValue::from_static("1"));
         }
-        trailers(&mut map);
+        trailers(&mut map, Some(&HeaderName::from_static("x-token")));
         assert_eq!(map.keys().collect::<Vec<_>>(), ["x-sum"]);
     }
 

@@ -124,6 +124,24 @@ async fn clients_show_a_token_that_goes_no_further() {
     secrets.assert_absent("the log", daemon.log());
 }
 
+#[tokio::test]
+async fn the_client_token_goes_no_further_behind_a_body_either() {
+    let mut upstream = Upstream::start().await;
+    let builder = Builder::new(&upstream.base_url());
+    let file = builder.file("client_token", TOKEN);
+    let daemon = builder.set("listen.client_token_file", &file).ready().await;
+    let head = format!(
+        "POST /x HTTP/1.1\nHost: localhost\n{HEADER}: {TOKEN}\nTrailer: {HEADER}, x-sum\nTransfer-Encoding: chunked"
+    );
+    let mut client = Client::request(&daemon, &head).await;
+    let mut call = upstream.call().await;
+    client.send_chunk(b"body").await;
+    client.send(format!("0\r\n{HEADER}: {TOKEN}\r\nx-sum: 1\r\n\r\n").as_bytes()).await;
+    assert_eq!(call.body_until(b"\r\n\r\n").await, b"4\r\nbody\r\n0\r\nx-sum: 1\r\n\r\n");
+    call.answer("200 OK", "", "{}").await;
+    assert_eq!(client.answer().await.status, 200);
+}
+
 /// Whoever lets everyone in is told so, at the start and for as long as it holds.
 #[tokio::test]
 async fn an_open_door_is_told_of() {

@@ -46,7 +46,7 @@ pub fn guard(data: &[u8]) {
         prepared(&head.headers, chunked);
     }
     let mut trailers = head.headers.clone();
-    inject::trailers(&mut trailers);
+    inject::trailers(&mut trailers, None);
     for name in [AUTHORIZATION, HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, API_KEY_HEADER] {
         assert!(!trailers.contains_key(&name), "{name} behind the body");
     }

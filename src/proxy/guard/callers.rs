@@ -114,6 +114,11 @@ impl Callers {
         }
     }
 
+    /// The header that bears the client token, if one is asked for.
+    pub(in crate::proxy) fn token_header(&self) -> Option<&HeaderName> {
+        self.token.as_ref().map(|(name, _)| name)
+    }
+
     /// Takes the client token, if there is one, off a request; refuses a request without it.
     pub(in crate::proxy) fn take_token(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
         let Some((name, token)) = &self.token else { return Ok(()) };
