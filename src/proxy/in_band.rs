@@ -11,6 +11,7 @@ mod decode;
 pub(super) mod fuzz_targets;
 mod insert;
 mod mask;
+mod places;
 mod scan;
 
 use std::time::{Duration, SystemTime};
@@ -127,7 +128,7 @@ async fn searched(
         Asked::ByUs => cut::without_auth(&body, PLACEHOLDER).ok_or_else(unclear)?,
         Asked::ByApp => match mask::find(&body) {
             Found::Nothing => body.clone(),
-            Found::Tokens(tokens) => mask::replace(&body, &tokens, PLACEHOLDER),
+            Found::Tokens(tokens) => places::replace(&body, &tokens, PLACEHOLDER),
             // A page for people, as gateways give it: no API's token stands in one.
             Found::Unclear if is_refusal(status) && !mask::looks_like_json(&body) => body.clone(),
             Found::Unclear => return Err(unclear()),

@@ -5,14 +5,12 @@ use http::Request;
 use serde_json::{Map, Value};
 
 use super::mask::Found;
+use super::places::{self, UNMISTAKABLE};
 use super::scan::{Scan, may_ask};
 use super::{cut as cutting, insert as inserting, mask as masking};
 
 /// Stands in no token of the targets' choice.
 const PLACEHOLDER: &str = "~";
-
-/// From this length on a token is masked wherever it stands.
-const UNMISTAKABLE: usize = 16;
 
 /// The types that the beginning of a request may tell, by a byte.
 const TYPES: [Option<&str>; 5] = [
@@ -34,21 +32,21 @@ fn contains(bytes: &[u8], what: &str) -> bool {
 /// An answer, which may hold a token that its app asked for.
 pub fn mask(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
-    let places = match masking::find(&body) {
+    let found = match masking::find(&body) {
         Found::Unclear => return,
         Found::Nothing => Vec::new(),
         Found::Tokens(places) => places,
     };
-    assert!(places.iter().all(|place| place.start < place.end && place.end <= body.len()), "{places:?}");
-    assert!(places.windows(2).all(|pair| pair[0].end <= pair[1].start), "{places:?}");
-    let masked = masking::replace(&body, &places, PLACEHOLDER);
+    assert!(found.iter().all(|place| place.start < place.end && place.end <= body.len()), "{found:?}");
+    assert!(found.windows(2).all(|pair| pair[0].end <= pair[1].start), "{found:?}");
+    let masked = places::replace(&body, &found, PLACEHOLDER);
     let Some(before) = object(&body) else { return };
     let Some(after) = object(&masked) else { panic!("it was an object: {masked:?}") };
-    assert!(before.keys().eq(after.keys()) || !places.is_empty());
+    assert!(before.keys().eq(after.keys()) || !found.is_empty());
 
     let Some(Value::Object(auth)) = before.get("auth") else {
         if !before.contains_key("auth") {
-            assert!(places.is_empty(), "{places:?}");
+            assert!(found.is_empty(), "{found:?}");
         }
         return;
     };

@@ -7,13 +7,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A token of this length or more is no word of the answer's own: each place where it stands is masked.
-const UNMISTAKABLE: usize = 16;
+use super::places::Places;
 
 /// The names under which a token may stand in `auth`.
 const TOKENS: [&str; 3] = ["token", "accessToken", "access_token"];
@@ -40,7 +38,7 @@ pub(super) fn find(body: &[u8]) -> Found {
     // What is no text may be compressed without saying so: no word in it would show.
     let Ok(text) = std::str::from_utf8(body) else { return Found::Unclear };
     let Ok(Auths(auths)) = serde_json::from_str(text) else { return unless_suspicious(body) };
-    let mut places = Vec::new();
+    let mut places = Places::new(text);
     for auth in auths {
         // An `auth` in any other shape than the one on record may hold a token anywhere.
         let Ok(Tokens(tokens)) = serde_json::from_str(auth) else {
@@ -59,14 +57,14 @@ pub(super) fn find(body: &[u8]) -> Found {
                     _ => return Found::Unclear,
                 }
             };
-            mark(text, content, &mut places);
+            places.mark_slice(content);
             let unescaped = serde_json::from_str::<Cow<'_, str>>(token);
             if let Some(plain) = unescaped.ok().filter(|plain| plain != content) {
-                mark_all(text, &plain, &mut places);
+                places.mark(&plain);
             }
         }
     }
-    merge(&mut places);
+    let places = places.in_order();
     if places.is_empty() { Found::Nothing } else { Found::Tokens(places) }
 }
 
@@ -93,19 +91,6 @@ pub(super) fn looks_like_json(body: &[u8]) -> bool {
     !matches!(first, Some(b'<')) || memchr::memchr(0, body).is_some()
 }
 
-/// The answer with `placeholder` in each of the places.
-pub(super) fn replace(body: &Bytes, places: &[Range<usize>], placeholder: &str) -> Bytes {
-    let mut masked = BytesMut::with_capacity(body.len());
-    let mut from = 0;
-    for place in places {
-        masked.extend_from_slice(&body[from..place.start]);
-        masked.extend_from_slice(placeholder.as_bytes());
-        from = place.end;
-    }
-    masked.extend_from_slice(&body[from..]);
-    masked.freeze()
-}
-
 /// What is no JSON object may be anything: a gateway's error page, or an answer cut short behind its
 /// token. Only what does not even speak of a token is taken for the former.
 fn unless_suspicious(bytes: &[u8]) -> Found {
@@ -116,35 +101,6 @@ fn unless_suspicious(bytes: &[u8]) -> Found {
     } else {
         Found::Nothing
     }
-}
-
-/// Marks `content`, a slice of `text`, and wherever else it stands.
-fn mark(text: &str, content: &str, places: &mut Vec<Range<usize>>) {
-    if content.is_empty() {
-        return;
-    }
-    let start = content.as_ptr().addr() - text.as_ptr().addr();
-    places.push(start..start + content.len());
-    mark_all(text, content, places);
-}
-
-pub(super) fn mark_all(text: &str, token: &str, places: &mut Vec<Range<usize>>) {
-    if token.len() >= UNMISTAKABLE {
-        let found = memmem::find_iter(text.as_bytes(), token).map(|at| at..at + token.len());
-        places.extend(found);
-    }
-}
-
-/// In order, and those that touch made one.
-pub(super) fn merge(places: &mut Vec<Range<usize>>) {
-    places.sort_unstable_by_key(|place| place.start);
-    places.dedup_by(|next, previous| {
-        let overlap = next.start < previous.end;
-        if overlap {
-            previous.end = previous.end.max(next.end);
-        }
-        overlap
-    });
 }
 
 /// The values of an object's members that are named `auth`, as they stand.
@@ -190,9 +146,11 @@ impl<'de> Visitor<'de> for Members {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::proxy::in_band::places::replace;
 
     fn masked(body: &str) -> String {
         let bytes = Bytes::copy_from_slice(body.as_bytes());
