@@ -262,6 +262,14 @@ pub struct Rule {
     pub prefix: String,
 }
 
+impl Rule {
+    /// Whether some server could take `method` for the rule's: methods are case-sensitive (RFC 9110,
+    /// section 9.1), which not every server knows.
+    pub fn may_mean(&self, method: &Method) -> bool {
+        self.method.as_ref().is_none_or(|named| named.as_str().eq_ignore_ascii_case(method.as_str()))
+    }
+}
+
 /// `[shutdown]`
 #[derive(Debug, Clone)]
 pub struct Shutdown {

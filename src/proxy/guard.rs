@@ -31,11 +31,12 @@ pub(super) fn no_loop(headers: &HeaderMap, ours: &HeaderValue) -> Result<(), Ref
 }
 
 fn method(method: &Method) -> Result<(), Refusal> {
-    if method == Method::TRACE {
+    let is = |name: &str| method.as_str().eq_ignore_ascii_case(name);
+    if is("TRACE") {
         // Its answer holds the request's headers (RFC 9110, section 9.3.8), and so the token.
         return Err(Refusal::RequestNotAllowed("TRACE is not served".into()));
     }
-    if method == Method::CONNECT {
+    if is("CONNECT") {
         return Err(Refusal::RequestNotAllowed(
             "CONNECT is not served: this proxy forwards to the API only, it is no general HTTP proxy".into(),
         ));
@@ -113,6 +114,7 @@ mod tests {
     fn methods_that_are_for_other_proxies_are_refused() {
         assert!(check_with(Request::builder().method("CONNECT").uri("evil.example:443")).is_err());
         assert!(check_with(Request::builder().method("TRACE").uri("/")).is_err());
+        assert!(check_with(Request::builder().method("Trace").uri("/")).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod routes;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, request};
+use http::{HeaderMap, request};
 
 pub(super) use self::routes::Route;
 pub use self::routes::Routes;
@@ -45,8 +45,7 @@ impl Replay {
     /// Whether a request may be sent twice, as far as its head tells. In doubt about its path, it may not.
     pub(super) fn allows(&self, head: &request::Parts, path: &Readings<'_>) -> bool {
         let denied = |rule: &Rule| {
-            let method = rule.method.as_ref().is_none_or(|method: &Method| *method == head.method);
-            method
+            rule.may_mean(&head.method)
                 && path.any(|path| is_below(path, &rule.prefix) || is_below(without_api(path), &rule.prefix))
         };
         !self.deny.iter().any(denied)
@@ -131,7 +130,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{Method, Request};
 
     use super::*;
 
@@ -156,6 +155,7 @@ mod tests {
         ] {
             assert!(!allowed("POST", path), "{path}");
         }
+        assert!(!allowed("post", "/checkout/complete"));
         assert!(allowed("POST", "/checkout/prepare"));
         assert!(allowed("GET", "/checkout/complete"));
         assert!(!allowed("GET", "/webhook/test"));

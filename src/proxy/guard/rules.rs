@@ -73,9 +73,13 @@ fn is_of(rule: &Rule, method: &Method) -> bool {
     })
 }
 
-/// In every way that some server could read the path, whatever its case.
+fn may_be_of(rule: &Rule, method: &Method) -> bool {
+    rule.may_mean(method) || rule.method == Some(Method::GET) && method.as_str().eq_ignore_ascii_case("HEAD")
+}
+
+/// In every way that some server could read method and path, whatever their case.
 fn denies(rule: &Rule, method: &Method, path: &Readings<'_>) -> bool {
-    is_of(rule, method)
+    may_be_of(rule, method)
         && path.any(|path| is_below(path, &rule.prefix) || is_below(without_api(path), &rule.prefix))
 }
 
@@ -137,6 +141,18 @@ mod tests {
             assert!(!checked(&rules, "POST", path), "{path}");
         }
         assert!(!checked(&rules, "POST", "/users/session"));
+    }
+
+    #[test]
+    fn a_method_in_small_letters_is_denied_and_not_allowed() {
+        let rules =
+            Rules::new(vec![rule(Some(Method::POST), "/cart")], vec![rule(Some(Method::GET), "/cart")]);
+        assert!(checked(&rules, "POST", "/cart"));
+        for method in ["post", "Post", "get", "head"] {
+            assert!(!checked(&rules, method, "/cart"), "{method}");
+        }
+        let rules = Rules::new(Vec::new(), vec![rule(Some(Method::GET), "/cart")]);
+        assert!(!checked(&rules, "Head", "/cart") && checked(&rules, "post", "/cart"));
     }
 
     #[test]
