@@ -4,17 +4,15 @@ use std::future::pending;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tracing::warn;
 
 use crate::config::ClientToken;
 use crate::secret::shared::Shared;
-use crate::secret::watch::{Change, Watch};
+use crate::secret::watch::Watch;
 use crate::secret::{SecretError, SecretSource};
 
 /// Keeps what clients must show the same as what the file holds, for as long as [`Self::run`] runs.
 #[derive(Debug)]
 pub(super) struct ClientTokenKeeper {
-    source: SecretSource,
     shared: Shared,
     watch: Option<Watch>,
 }
@@ -25,8 +23,7 @@ impl ClientTokenKeeper {
             SecretSource::File(path) => Some(Watch::new(path)),
             SecretSource::Value { .. } => None,
         };
-        let source = token.source.clone();
-        Ok(Self { shared: Shared::new(source.read()?), source, watch })
+        Ok(Self { shared: Shared::new(token.source.read()?), watch })
     }
 
     /// What clients must show.
@@ -41,15 +38,13 @@ impl ClientTokenKeeper {
 
     /// Watches, for ever.
     pub(super) async fn run(self) {
-        let Self { source, shared, watch } = self;
+        let Self { shared, watch } = self;
         let Some(mut watch) = watch else { return pending().await };
         loop {
-            if watch.changed().await == Change::Another {
-                match source.read() {
-                    Ok(secret) => shared.replace(secret),
-                    // It is gone again already; the watch says so, and looks on.
-                    Err(error) => warn!(%error, "the client token stays as it was"),
-                }
+            watch.changed().await;
+            // What the watch has seen: the file may hold something else again already.
+            if let Some(secret) = watch.secret() {
+                shared.replace(secret.clone());
             }
         }
     }

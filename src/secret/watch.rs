@@ -50,6 +50,11 @@ impl Watch {
         Self { path: path.to_owned(), seen: Secret::read(path).ok(), unusable: false, look, _events: events }
     }
 
+    /// What the file held when it was last read and could be used.
+    pub fn secret(&self) -> Option<&Secret> {
+        self.seen.as_ref()
+    }
+
     /// Whoever notifies this makes it look at once.
     pub fn look(&self) -> Arc<Notify> {
         self.look.clone()
