@@ -65,9 +65,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
         self.shutdown().await
     }
 
-    /// Says that the head took too long, as far as the socket takes it without waiting.
+    /// Says that the head took too long, as far as the socket takes it without waiting: behind all of the
+    /// answers before, or not at all.
     fn say_it_is_late(&mut self, cx: &mut Context<'_>) {
-        if self.last_words.is_none() {
+        if self.last_words.is_none() && self.life.owes_nothing() {
             self.last_words = Some(self.voice.head_is_late());
         }
         if self.say(cx).is_ready() {
