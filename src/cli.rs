@@ -186,13 +186,18 @@ fn refuse(problems: &Problems) -> Exit {
 /// A line for whoever started the command.
 fn complain(what: impl fmt::Display) {
     // When standard error is gone there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "{what}");
+    let _ = writeln!(io::stderr(), "{}", printable(&what.to_string()));
 }
 
 /// What the command was asked for.
 fn say(what: impl fmt::Display) {
     // When standard output is closed, nobody wants it.
-    let _ = writeln!(io::stdout(), "{what}");
+    let _ = writeln!(io::stdout(), "{}", printable(&what.to_string()));
+}
+
+/// Without what could disturb a terminal: anything may listen where a command asks.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -202,6 +207,11 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_terminal_is_not_disturbed() {
+        assert_eq!(printable("a\u{1b}[2J\u{7}\nb"), "a[2J\nb");
     }
 
     #[test]
