@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use self::accepting::TurnedAway;
+use self::accepting::Untold;
 use self::place::Place;
 use crate::config::{Address, UnixAccess};
 
@@ -46,7 +46,9 @@ struct Door {
     place: Option<Place>,
     /// Whose connections are served; empty for everyone's.
     allowed_uids: Vec<u32>,
-    turned_away: TurnedAway,
+    turned_away: Untold,
+    /// Connections that could not be accepted.
+    failed: Untold,
 }
 
 /// Takes the socket's path away when it is dropped, if it has one, whoever still accepts.
@@ -114,7 +116,8 @@ fn tcp(address: SocketAddr) -> io::Result<Listener> {
 impl Door {
     fn new(address: Address, place: Option<Place>, allowed_uids: &[u32]) -> Arc<Self> {
         let allowed_uids = allowed_uids.to_vec();
-        Arc::new(Self { address, place, allowed_uids, turned_away: TurnedAway::default() })
+        let (turned_away, failed) = (Untold::default(), Untold::default());
+        Arc::new(Self { address, place, allowed_uids, turned_away, failed })
     }
 
     /// From now on nobody finds the way in; who is in the queue stays there.

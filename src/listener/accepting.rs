@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tracing::{debug, warn};
 
@@ -12,7 +13,12 @@ use super::{Bound, Connection, Detached, Door, Leaving};
 /// The pause after the system had no file descriptor left for a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Between two lines of the log about those who were turned away: anyone may knock as often as they like.
+/// Bytes that the system may hold for a client that does not take them; Linux doubles it. It tells that there is
+/// room again when a third is free, so the buffer must be small for a slow reader to be told from one that
+/// does not read: grown to its usual 4 MiB, that took minutes.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// Between two lines of the log about the same: anyone may knock as often as they like.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// A handle on a listening socket, for one runtime.
@@ -29,9 +35,9 @@ enum Attached {
     Unix(UnixListener),
 }
 
-/// How many were turned away since the log had a line about it, and when that was.
+/// How often something happened since the log had a line about it, and when that was.
 #[derive(Debug, Default)]
-pub(super) struct TurnedAway(Mutex<(Option<Instant>, u64)>);
+pub(super) struct Untold(Mutex<(Option<Instant>, u64)>);
 
 impl Accepting {
     pub(super) fn new(socket: &Bound, door: Arc<Door>) -> io::Result<Self> {
@@ -59,7 +65,9 @@ impl Accepting {
                 Err(error) if is_of_one_connection(&error) => {}
                 // Any other is the system's, and passes when something is closed.
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
+                    if let Some(times) = self.leaving.0.failed.due(Instant::now()) {
+                        warn!(%error, times, listener = %self.leaving.0.address, "cannot accept a connection");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -115,13 +123,14 @@ fn admit(door: &Door, connection: Connection, turned_away: impl Fn()) -> Option<
         Connection::Tcp(stream) => {
             // An error means that the connection is gone already, which its first read will show.
             let _ = stream.set_nodelay(true);
+            let _ = SockRef::from(stream).set_send_buffer_size(SEND_BUFFER);
         }
         Connection::Unix(stream) if !door.allowed_uids.is_empty() => {
             // Who it was when it connected (SO_PEERCRED, unix(7)).
             let uid = uid(stream);
             if !uid.is_some_and(|uid| door.allowed_uids.contains(&uid)) {
                 turned_away();
-                door.turned_away.tell(door, uid);
+                tell(door, uid);
                 return None;
             }
         }
@@ -148,18 +157,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-impl TurnedAway {
-    fn tell(&self, door: &Door, uid: Option<u32>) {
-        if let Some(connections) = self.due(Instant::now()) {
-            warn!(
-                listener = %door.address,
-                uid,
-                connections,
-                "connections were closed, the last one of this user: unix_allowed_uids does not name it"
-            );
-        }
+fn tell(door: &Door, uid: Option<u32>) {
+    if let Some(connections) = door.turned_away.due(Instant::now()) {
+        warn!(
+            listener = %door.address,
+            uid,
+            connections,
+            "connections were closed, the last one of this user: unix_allowed_uids does not name it"
+        );
     }
+}
 
+impl Untold {
     /// Counts one, and returns how many there were when it is time to tell.
     fn due(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,9 +188,9 @@ mod tests {
 
     #[test]
     fn who_knocks_again_and_again_does_not_fill_the_log() {
-        let turned_away = TurnedAway::default();
+        let untold = Untold::default();
         let start = Instant::now();
-        let after = |seconds| turned_away.due(start + Duration::from_secs(seconds));
+        let after = |seconds| untold.due(start + Duration::from_secs(seconds));
         assert_eq!(after(0), Some(1), "the first is told at once");
         assert_eq!([0, 1, 5, 9].map(after), [None; 4]);
         assert_eq!(after(10), Some(5));

@@ -90,6 +90,25 @@ async fn a_client_that_reads_slowly_is_served() {
     has_room_again(&daemon, &mut upstream).await;
 }
 
+/// The system tells of room only when much of its buffer is free again: that must not take longer than the limit.
+#[tokio::test]
+async fn a_client_that_reads_little_at_a_time_is_served() {
+    let (mut upstream, daemon) = proxy(&[("listen.send_timeout", "2s")]).await;
+    let mut client = get(&daemon).await;
+    let sending = without_end(upstream.call().await);
+    client.answer_head().await;
+    // Half a megabyte a second, until more is read than the limit allows to be read between two marks.
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(20));
+    for _ in 0..300 {
+        pace.tick().await;
+        client.bytes(10_000).await;
+    }
+    drop(client);
+    sending.await.unwrap();
+    no_request_is_under_way(&daemon).await;
+    assert_eq!(daemon.metric(r#"liquid_proxy_connections_closed_total{reason="send_timeout"}"#).await, 0.0);
+}
+
 #[tokio::test]
 async fn a_window_that_stays_shut_is_a_client_that_does_not_read() {
     for length in [2_000, 1_000_000] {
