@@ -263,7 +263,7 @@ impl App {
             listen: listen.clone(),
             admin: admin_listener.address().clone(),
             callers: Callers::of_admin(&config.listen, admin_listener.address()),
-            warnings: warnings(&config.listen, &listen),
+            warnings: warnings(&config.listen, &listen, admin_listener.address()),
             upstream: api.base_url.to_string(),
             proxy: proxy.clone(),
             workers: workers.count(),
@@ -326,21 +326,22 @@ impl App {
                     None => pending().await,
                 }
             } => Ok(Outcome::Aborted),
-            ended = serve_admin => Err(StartError::System(ended.err().unwrap_or_else(|| {
-                io::Error::other("the admin listener has closed")
-            }))),
+            () = serve_admin => {
+                Err(StartError::System(io::Error::other("the admin listener has closed")))
+            }
         }
     }
 }
 
 /// What the operator has made less safe than it could be: said at every start, and in `/status`.
-fn warnings(listen: &Listen, address: &Address) -> Vec<String> {
-    let insecure = listen.is_open_at(address).then(|| {
-        let text = format!("listen.insecure_remote: everyone who can reach {address} may use the credential");
-        warn!("{text}");
-        text
+fn warnings(listen: &Listen, address: &Address, admin: &Address) -> Vec<String> {
+    let insecure = listen
+        .is_open_at(address)
+        .then(|| format!("listen.insecure_remote: everyone who can reach {address} may use the credential"));
+    let seen = admin.is_remote().then(|| {
+        format!("admin.address: everyone who can reach {admin} sees status and metrics, and may ask for new tokens")
     });
-    insecure.into_iter().collect()
+    insecure.into_iter().chain(seen).inspect(|warning| warn!("{warning}")).collect()
 }
 
 /// Goes on accepting for `shutdown.delay`, so that whoever sends requests hears of the end first; then

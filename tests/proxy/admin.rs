@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use liquid_auth_proxy::sandbox::{Fault, FaultKind, Handle, LimitHeaders, Sandbox, Scope, Settings};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::daemon::{Builder, Daemon, KEY, client};
 use crate::support::secrets::Secrets;
@@ -240,4 +242,31 @@ async fn nothing_secret_is_in_any_of_it() {
     for path in ["/livez", "/readyz", "/status", "/metrics", "/", "/nothing"] {
         secrets.assert_absent(path, daemon.admin(path).await.1);
     }
+}
+
+/// The system's descriptors are for the apps as well: so many operators are served, and no more until one goes.
+#[tokio::test]
+async fn a_crowd_of_operators_leaves_room_for_apps() {
+    const SERVED: usize = 64;
+    let sandbox = sandbox().await;
+    let daemon = Builder::new(&sandbox.base_url()).ready().await;
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    let before = descriptors();
+    let mut crowd = Vec::new();
+    for _ in 0..2 * SERVED {
+        let mut one = TcpStream::connect(daemon.admin_address()).await.unwrap();
+        one.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
+        crowd.push(one);
+    }
+    // The start has left a connection or two, which are among them or go.
+    let full = async || (descriptors() >= before + SERVED - 4).then_some(());
+    eventually("as many as may be are served", full).await;
+    assert_eq!(post(&daemon, "/catalog/search").await, 200);
+    assert!(descriptors() < before + SERVED + 10, "{before} before, {} now", descriptors());
+    // Who says no more makes room for those who wait, without being asked to.
+    let mut last = crowd.pop().unwrap();
+    last.write_all(b"Connection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("ok\n"), "{answer}");
 }

@@ -124,6 +124,25 @@ async fn clients_show_a_token_that_goes_no_further() {
     secrets.assert_absent("the log", daemon.log());
 }
 
+/// Operators' tools know the proxy's address there, and pages only names.
+#[tokio::test]
+async fn an_admin_listener_for_other_machines_is_for_no_page_either() {
+    let sandbox = Sandbox::start(settings()).await.unwrap();
+    let builder = Builder::new(&sandbox.base_url());
+    let daemon = builder.set("admin.address", "0.0.0.0:0").set("listen.allow_remote", "true").ready().await;
+    assert!(daemon.log().contains("admin.address: everyone who can reach"), "{}", daemon.log());
+    let port = daemon.admin_address().port();
+    let get = async |host: &str| {
+        let url = format!("http://127.0.0.1:{port}/status");
+        client().get(url).header("host", host).send().await.unwrap()
+    };
+    let status = get("10.1.2.3:8001").await;
+    assert_eq!(status.status(), 200);
+    assert!(status.text().await.unwrap().contains("admin.address: everyone"));
+    let refused = get(&format!("rebind.evil.example:{port}")).await;
+    own_answer::assert_own_answer(refused, 421, "host_not_allowed").await;
+}
+
 #[tokio::test]
 async fn the_client_token_goes_no_further_behind_a_body_either() {
     let mut upstream = Upstream::start().await;
@@ -155,7 +174,7 @@ async fn an_open_door_is_told_of() {
     let daemon = remote().set("listen.insecure_remote", "true").ready().await;
     assert!(daemon.log().contains("listen.insecure_remote: everyone who can reach"), "{}", daemon.log());
     let warnings = daemon.status().await["warnings"].to_string();
-    assert!(warnings.contains("listen.insecure_remote"), "{warnings}");
+    assert!(warnings.contains("listen.insecure_remote") && !warnings.contains("admin.address"), "{warnings}");
     let closed = start().await.1;
     assert!(closed.status().await.get("warnings").is_none());
 }

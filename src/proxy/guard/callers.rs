@@ -21,6 +21,8 @@ pub struct Callers {
     hosts: Vec<HostName>,
     /// Whether `Host` may say anything: no name leads to a Unix socket.
     any_host: bool,
+    /// Whether it may be any address: only names can be made to point here.
+    any_ip: bool,
     origins: Vec<HeaderValue>,
     token: Option<(HeaderName, Shared)>,
 }
@@ -34,16 +36,17 @@ impl Callers {
         Self {
             hosts: listen.allowed_hosts.iter().cloned().chain(own).collect(),
             any_host: address.is_none(),
+            any_ip: false,
             origins: listen.allowed_origins.clone(),
             token: header.zip(token),
         }
     }
 
-    /// Who may ask at the admin listener at `address`. Whoever lets it be reached from other machines has a
-    /// name for it that is not known here.
+    /// Who may ask at the admin listener at `address`. Where other machines reach it, probes and collectors name
+    /// it by whatever address it has there.
     pub fn of_admin(listen: &Listen, address: &Address) -> Self {
-        let ip = address.ip().filter(|_| !address.is_remote());
-        Self { origins: Vec::new(), ..Self::new(listen, ip, None) }
+        let any_ip = address.is_remote();
+        Self { any_ip, origins: Vec::new(), ..Self::new(listen, address.ip(), None) }
     }
 
     /// Refuses what was not meant for this proxy, or comes from another site's page.
@@ -85,12 +88,16 @@ impl Callers {
         let target = head.uri.authority().filter(|_| !(self.any_host && head.version == Version::HTTP_2));
         for name in target.map(|target| target.as_str().as_bytes()).into_iter().chain(host) {
             let text = std::str::from_utf8(name).unwrap_or_default();
-            if !HostName::parse(text).is_some_and(|(host, _)| self.hosts.contains(&host)) {
+            if !HostName::parse(text).is_some_and(|(host, _)| self.knows(&host)) {
                 let shown = String::from_utf8_lossy(name).into_owned();
                 return Err(Refusal::HostNotAllowed(format!("{shown:?} is not in listen.allowed_hosts")));
             }
         }
         Ok(())
+    }
+
+    fn knows(&self, host: &HostName) -> bool {
+        self.hosts.contains(host) || self.any_ip && matches!(host, HostName::Ip(_))
     }
 
     /// A page of another site must not use the credential. Programs send neither of the two headers.
@@ -152,6 +159,7 @@ mod tests {
         Callers {
             hosts: hosts.into_iter().chain(own).collect(),
             any_host: address.is_none(),
+            any_ip: false,
             origins: origins.iter().map(|origin| HeaderValue::from_static(origin)).collect(),
             token: Some((HeaderName::from_static("x-token"), token)),
         }
@@ -211,6 +219,18 @@ mod tests {
             " ",
             "localhost/x",
         ] {
+            assert_eq!(sent_to(host), Err("host_not_allowed".into()), "{host}");
+        }
+    }
+
+    #[test]
+    fn where_other_machines_ask_any_address_will_do_and_no_other_name() {
+        let callers = Callers { any_ip: true, ..callers(&[], Some("0.0.0.0")) };
+        let sent_to = |host: &str| checked(&callers, "/", Version::HTTP_11, &[("host", host)]);
+        for host in ["10.1.2.3:8001", "[fd00::7]:8001", "localhost"] {
+            assert_eq!(sent_to(host), Ok(()), "{host}");
+        }
+        for host in ["evil.example", "10.1.2.3.evil.example", ""] {
             assert_eq!(sent_to(host), Err("host_not_allowed".into()), "{host}");
         }
     }
