@@ -6,7 +6,7 @@
 mod authentication;
 mod credential;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 
 pub(super) use self::authentication::Authentication;
 pub(super) use self::credential::{Doubtful, OrdersPaths};
@@ -62,14 +62,16 @@ impl<'a> Readings<'a> {
 
 impl Lenient {
     fn of(path: &str) -> Self {
-        let mut decoded = path.to_owned();
+        // Bytes until the end: what is no text after one step may be after two.
+        let mut decoded = path.as_bytes().to_vec();
         for _ in 0..MAX_DECODING {
-            let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+            let next: Vec<u8> = percent_decode(&decoded).collect();
             if next == decoded {
                 break;
             }
             decoded = next;
         }
+        let decoded = String::from_utf8_lossy(&decoded);
         let mut resolved: Vec<&str> = Vec::new();
         let mut unresolved: Vec<&str> = Vec::new();
         for segment in decoded.split(['/', '\\']) {

@@ -89,6 +89,7 @@ mod tests {
             "/./orders",
             "/api\\orders",
             "/orders%00",
+            "/%25C2%A0/orders/1",
         ] {
             assert_eq!(credential(path), Err(Doubtful), "{path}");
         }
