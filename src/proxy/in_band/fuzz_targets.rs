@@ -76,9 +76,12 @@ pub fn mask(data: &[u8]) {
     }
 }
 
-/// Whether no more than one member may be named `auth`, as far as its letters tell.
+/// Whether no more than one member may be named `auth`, and hold no more than one token, as far as their letters
+/// tell.
 fn has_one_auth(body: &[u8]) -> bool {
-    memchr::memmem::find_iter(body, b"auth").count() == 1 && memchr::memchr(b'\\', body).is_none()
+    let count = |name: &[u8]| memchr::memmem::find_iter(body, name).count();
+    // Of two tokens in it, only the last is seen here.
+    count(b"auth") == 1 && count(b"oken") <= 1 && memchr::memchr(b'\\', body).is_none()
 }
 
 /// An answer to a request in which the proxy asked for a token.
