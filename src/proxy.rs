@@ -43,7 +43,7 @@ use self::body::Body;
 use self::client_body::ClientBody;
 use self::cors::{Cors, Page};
 use self::error::Refusal;
-use self::forward::Upstream;
+use self::forward::{Download, Unanswered, Upstream};
 use self::guard::{Limits, Rules};
 use self::in_band::{Asked, Masked, Question, Scan};
 use self::inject::Credentials;
@@ -57,6 +57,7 @@ use crate::token::cell::{Current, TokenCell};
 use crate::token::{Credential, Moment};
 
 pub use self::blueprint::{Blueprint, Handles};
+pub use self::forward::LocalExecutor;
 pub use self::guard::Callers;
 pub use self::in_band::SearchMemory;
 pub use self::last_words::last_words;
@@ -87,7 +88,7 @@ pub struct Proxy {
 /// A request as it was sent, and the answer to it.
 struct Sent {
     method: Method,
-    response: Response<Incoming>,
+    response: Response<Download>,
     progress: Arc<Progress>,
     requested: Moment,
 }
@@ -222,7 +223,7 @@ impl Proxy {
         let upload = Upload::streamed(body, self.limits.max_body, Scan::of(&head), kept);
         // What is sent goes with its connection: a second try needs a head of its own.
         let again = (repeatable && fits).then(|| head.clone());
-        let sent = self.send(head, upload, cell, token).await?;
+        let sent = self.send_surely(head, upload, again.as_ref(), cell, token).await?;
         let sent = self.unless_rejected(sent, again, path, cell, token.generation).await?;
         self.answer(sent, Asked::ByApp, path, cell).await
     }
@@ -233,7 +234,7 @@ impl Proxy {
         (upload, progress): (Upload, Arc<Progress>),
         cell: &TokenCell,
         token: &Current,
-    ) -> Result<Sent, Refusal> {
+    ) -> Result<Sent, Unanswered> {
         let chunked = upload.size_hint().exact().is_none() && !upload.is_end_stream();
         let api_key = if self.send_api_key { token.api_key.as_ref() } else { None };
         let method = head.method.clone();

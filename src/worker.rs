@@ -22,7 +22,6 @@ use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hyper::rt::Executor;
 use tokio::runtime::{self, LocalOptions};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -207,18 +206,5 @@ impl Worker {
             tokio::time::sleep_until(latest + FIRST_WORDS).await;
         }
         roster.end().await;
-    }
-}
-
-/// Runs a connection's tasks on the worker's own runtime.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F> Executor<F> for LocalExecutor
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::forward::Download;
 use super::in_band::Room;
 use super::record::{Place, Record};
 use super::upload::Progress;
@@ -40,7 +40,7 @@ enum Kind {
 /// A body that must not stand still for longer than `idle_timeout`.
 #[derive(Debug)]
 struct Streamed {
-    incoming: Incoming,
+    incoming: Download,
     idle_timeout: Duration,
     // Made when the body first has to wait: most answers never do.
     timer: Option<Pin<Box<Sleep>>>,
@@ -87,7 +87,7 @@ impl Body {
     }
 
     /// The API's body, given up when no frame comes for `idle_timeout`.
-    pub fn upstream(incoming: Incoming, idle_timeout: Duration) -> Self {
+    pub(super) fn upstream(incoming: Download, idle_timeout: Duration) -> Self {
         let streamed =
             Streamed { incoming, idle_timeout, timer: None, waiting: false, request: None, failed: None };
         Self { kind: Kind::Upstream(streamed), record: None }

@@ -4,58 +4,57 @@
 //! and what it says in `Host` come from the configuration alone, never from a request.
 
 mod connect;
+mod download;
 mod failure;
 mod head;
+mod pool;
+mod read_ahead;
 mod tunnel;
+mod wire;
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri, Version, request};
+use http::{HeaderValue, Request, Response, Uri, Version, request};
+use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::client::conn::TrySendError;
 use rustls::ClientConfig;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use self::connect::Connect;
+pub(super) use self::download::Download;
+pub(super) use self::failure::{Fate, Unanswered};
+use self::pool::{Lease, Pool};
+pub use self::wire::LocalExecutor;
 use super::error::Refusal;
 use super::upload::{Progress, Upload, Waiting};
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 
-/// A connection that was idle for this long is closed by us before most servers close theirs.
-const POOL_IDLE: Duration = Duration::from_secs(45);
-
-/// Idle connections that are kept: each costs tens of KiB.
-const POOL_SIZE: usize = 64;
-
-/// A dead HTTP/2 connection would take all requests with it: it is asked for a sign of life this often.
-const HTTP2_PING: Duration = Duration::from_secs(10);
-
-/// A connection without a sign of life for this long is closed.
-const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the API may send of one answer before the client has taken it, bytes.
-const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
-
-/// The same over all answers of a connection: so many clients may stop reading before others notice.
-const HTTP2_CONNECTION_WINDOW: u32 = 128 * HTTP2_STREAM_WINDOW;
-
-/// How much is read of an answer before it is used, bytes. A head that is not whole then is too large.
-const HTTP1_BUFFER: usize = 64 * 1024;
+/// How many connections from the pool may turn out to be closed before a request asks for a new one.
+const CLOSED: usize = 3;
 
 /// One worker's way to the API.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    client: Client<Connect, Upload>,
+    pool: Pool,
     scheme: Scheme,
     authority: Authority,
+    host: HeaderValue,
     /// The authority for people, and how it is reached.
     place: String,
     response_timeout: Duration,
     idle_timeout: Duration,
 }
+
+/// What waits for an answer's head, and goes on with its connection.
+type Timer = Pin<Box<Sleep>>;
 
 impl Upstream {
     /// The way to the API at `base_url`, which has a scheme and an authority.
@@ -66,25 +65,14 @@ impl Upstream {
         tls: ClientConfig,
         metrics: Metrics,
     ) -> Self {
-        let connect = Connect::new(tls, config, metrics);
         let place = match &config.proxy {
             Some(proxy) => format!("{authority} through the proxy {proxy}"),
             None => authority.to_string(),
         };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE)
-            .timer(TokioTimer::new())
-            .http1_max_buf_size(HTTP1_BUFFER)
-            .http2_keep_alive_interval(HTTP2_PING)
-            .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
-            .http2_keep_alive_while_idle(true)
-            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
-            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-            .build(connect);
+        let api = target(&scheme, &authority, PathAndQuery::from_static("/"));
         Self {
-            client,
+            pool: Pool::new(Connect::new(api, tls, config, metrics)),
+            host: host(&scheme, &authority),
             scheme,
             authority,
             place,
@@ -102,46 +90,131 @@ impl Upstream {
     /// way then. Dropping the future gives the request up and closes its connection.
     pub(super) async fn send(
         &self,
-        mut head: request::Parts,
+        head: request::Parts,
         body: Upload,
-        progress: &Progress,
-    ) -> Result<Response<Incoming>, Refusal> {
-        head.uri = self.target(head.uri)?;
-        // What the client speaks with us says nothing about what we speak with the API.
-        head.version = Version::HTTP_11;
-        let mut answer = self.client.request(Request::from_parts(head, body));
-        let mut timer = std::pin::pin!(tokio::time::sleep(self.response_timeout.min(self.idle_timeout)));
+        progress: &Arc<Progress>,
+    ) -> Result<Response<Download>, Unanswered> {
+        let mut request = Request::from_parts(head, body);
+        let mut closed = 0;
         loop {
-            tokio::select! {
-                answer = &mut answer => {
-                    let answer = answer.map_err(|error| failure::refusal(&error, progress, &self.place))?;
-                    head::check(&answer)?;
-                    return Ok(answer);
+            let at_hand = if closed < CLOSED { self.pool.at_hand().await } else { None };
+            let lease = match at_hand {
+                Some(lease) => lease,
+                None => {
+                    let lease = self.pool.wait().await.map_err(|failed| failed.refusal(&self.place))?;
+                    // It is from now on that the API may be waited for.
+                    progress.goes_on();
+                    lease
                 }
-                () = &mut timer => {
-                    let (now, limit) = (Instant::now(), self.limit(progress));
-                    if limit <= now {
-                        return Err(self.too_late(progress));
-                    }
-                    // The request's end, from which on the response timeout counts, may come any time.
-                    timer.as_mut().reset(limit.min(now + self.response_timeout));
+            };
+            match self.ask(lease, request, progress).await? {
+                Ok(answer) => return Ok(answer),
+                // Nothing of it was written: the connection had closed.
+                Err(back) if closed < CLOSED => {
+                    request = back;
+                    closed += 1;
+                }
+                Err(_) => {
+                    let reason = "the connection closed before the request".to_owned();
+                    return Err(Refusal::UpstreamProtocolError(reason).into());
                 }
             }
         }
     }
 
-    /// The API's scheme and authority, with path and query as they came.
-    fn target(&self, uri: Uri) -> Result<Uri, Refusal> {
-        let path_and_query =
-            uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(path_and_query)
-            .build()
-            .map_err(|error| {
-                Refusal::RequestNotAllowed(format!("the request's target is not valid: {error}"))
-            })
+    /// Sends a request on this connection. `Ok(Err(_))`: it could not, and the request is as it was.
+    async fn ask(
+        &self,
+        lease: Lease,
+        request: Request<Upload>,
+        progress: &Arc<Progress>,
+    ) -> Result<Result<Response<Download>, Request<Upload>>, Unanswered> {
+        let (outcome, was_used, borrowed) = match lease {
+            Lease::Single(mut borrowed) => {
+                let was_used = borrowed.was_used;
+                let answering = borrowed.single.try_send_request(self.for_http1(request));
+                let answer = self.in_time(answering, progress, &mut borrowed.timer).await?;
+                (answer, was_used, Some(borrowed))
+            }
+            Lease::Shared(mut shared) => {
+                let answering = shared.try_send_request(self.for_http2(request));
+                (self.in_time(answering, progress, &mut None).await?, true, None)
+            }
+        };
+        match outcome {
+            Ok(answer) => {
+                head::check(&answer)?;
+                Ok(Ok(answer.map(|incoming| Download::new(incoming, borrowed, progress))))
+            }
+            Err(mut error) => match error.take_message() {
+                Some(back) => Ok(Err(back)),
+                None => Err(failure::unanswered(error.error(), progress, was_used)),
+            },
+        }
+    }
+
+    /// The outcome of a call, if it comes in time.
+    async fn in_time(
+        &self,
+        answering: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>,
+        progress: &Progress,
+        timer: &mut Option<Timer>,
+    ) -> Result<Result<Response<Incoming>, TrySendError<Request<Upload>>>, Refusal> {
+        let mut answering = pin!(answering);
+        let shortest = self.response_timeout.min(self.idle_timeout);
+        // One that was set for the connection's last request may ring too early, which is looked into, and must not
+        // too late.
+        if self.response_timeout != self.idle_timeout
+            && let Some(timer) = timer.as_mut().filter(|timer| timer.deadline() > Instant::now() + shortest)
+        {
+            timer.as_mut().reset(Instant::now() + shortest);
+        }
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Ok(outcome));
+            }
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(shortest)));
+            while timer.as_mut().poll(cx).is_ready() {
+                let (now, limit) = (Instant::now(), self.limit(progress));
+                if limit <= now {
+                    return Poll::Ready(Err(self.too_late(progress)));
+                }
+                // The request's end, from which on the response timeout counts, may come any time.
+                timer.as_mut().reset(limit.min(now + self.response_timeout));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A request as HTTP/1.1 has it: a path, and whose it is in `Host`.
+    fn for_http1(&self, mut request: Request<Upload>) -> Request<Upload> {
+        if request.uri().authority().is_some() {
+            *request.uri_mut() = path_and_query(request.uri()).into();
+        }
+        *request.version_mut() = Version::HTTP_11;
+        let is_chunked = request.body().size_hint().exact().is_none() && !request.body().is_end_stream();
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        if is_chunked {
+            // Said, so that it is kept: without, the library takes it that a GET has no body.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if headers.contains_key(TE) {
+            // It goes with the connection, and `Connection` must name it (RFC 9110, section 10.1.4).
+            headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
+        request
+    }
+
+    /// A request as HTTP/2 has it: all in its target, and nothing of a connection (RFC 9113, section 8.2.2).
+    fn for_http2(&self, mut request: Request<Upload>) -> Request<Upload> {
+        *request.uri_mut() = target(&self.scheme, &self.authority, path_and_query(request.uri()));
+        *request.version_mut() = Version::HTTP_2;
+        for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
+            request.headers_mut().remove(name);
+        }
+        request
     }
 
     /// Until when something must have happened: the next piece of the request's body, or, once all of
@@ -158,4 +231,29 @@ impl Upstream {
             Waiting::ForUpstream => Refusal::UpstreamTimeout(self.idle_timeout),
         }
     }
+}
+
+fn path_and_query(uri: &Uri) -> PathAndQuery {
+    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
+/// The API's scheme and authority, with path and query as they came.
+fn target(scheme: &Scheme, authority: &Authority, path_and_query: PathAndQuery) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(scheme.clone());
+    parts.authority = Some(authority.clone());
+    parts.path_and_query = Some(path_and_query);
+    // All three are there: no combination of them is invalid.
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// `Host` as everyone writes it: without the scheme's own port (RFC 9110, section 7.2).
+fn host(scheme: &Scheme, authority: &Authority) -> HeaderValue {
+    let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    let host = match authority.port_u16() {
+        Some(port) if port != usual => format!("{}:{port}", authority.host()),
+        _ => authority.host().to_owned(),
+    };
+    // An authority holds nothing that a header cannot.
+    HeaderValue::try_from(host).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -51,22 +51,20 @@ pub(super) struct Credentials<'a> {
     pub api_key: Option<&'a HeaderValue>,
 }
 
-/// Turns a client's request headers into ours. `chunked` tells that the body's length is not known.
+/// Turns a client's request headers into ours. `chunked` tells that the body's length is not known. `Host`, and
+/// what else the protocol wants, is for whoever sends it.
 pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chunked: bool) {
     let wants_trailers = accepts_trailers(headers);
     remove_hop_by_hop(headers);
-    headers.remove(HOST);
     headers.remove(API_KEY_HEADER);
     join_cookies(headers);
     remove_odd_length(headers);
     if wants_trailers {
-        // Ours to say again on our own connection, where `Connection` must name it (RFC 9110, section 10.1.4).
+        // Ours to say again on our own connection.
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     if chunked {
         headers.remove(CONTENT_LENGTH);
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     headers.insert(AUTHORIZATION, credentials.authorization.clone());
     if let Some(key) = credentials.api_key {
@@ -179,7 +177,6 @@ mod tests {
             ("authorization", "Bearer placeholder"),
             ("Authorization", "Basic eDp5"),
             ("x-liquid-api-key", "theirs"),
-            ("host", "localhost:8000"),
             ("accept", "*/*"),
         ];
         assert_eq!(prepared(&sent, false), pairs(&[("accept", "*/*"), ("authorization", "Bearer real")]));
@@ -216,16 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn trailers_and_chunks_are_said_anew() {
-        assert_eq!(
-            prepared(&[("te", "gzip;q=0.5, Trailers"), ("transfer-encoding", "chunked")], true),
-            pairs(&[
-                ("authorization", "Bearer real"),
-                ("connection", "te"),
-                ("te", "trailers"),
-                ("transfer-encoding", "chunked"),
-            ])
-        );
+    fn trailers_are_asked_for_anew_and_lengths_go_where_there_are_chunks() {
+        let sent =
+            [("te", "gzip;q=0.5, Trailers"), ("transfer-encoding", "chunked"), ("content-length", "5")];
+        assert_eq!(prepared(&sent, true), pairs(&[("authorization", "Bearer real"), ("te", "trailers")]));
     }
 
     #[test]

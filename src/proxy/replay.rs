@@ -21,7 +21,7 @@ pub(super) struct Replay {
 }
 
 /// A request's body, whole, as it came.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Whole {
     /// Its data.
     pub pieces: VecDeque<Bytes>,

@@ -10,10 +10,11 @@ use http::{HeaderValue, Response, StatusCode, request};
 use super::body::Body;
 use super::client_body::ClientBody;
 use super::error::Refusal;
+use super::forward::{Fate, Unanswered};
 use super::in_band::{self, Asked, Scan};
 use super::path::Readings;
 use super::replay::{Kept, Route, Whole};
-use super::upload::{self, Upload};
+use super::upload::{self, Progress, Upload};
 use super::{Proxy, Sent, proxy_status};
 use crate::token::Generation;
 use crate::token::cell::{Claim, Current, TokenCell};
@@ -78,6 +79,36 @@ impl Proxy {
                 self.answer(sent, Asked::ByUs, path, cell).await
             }
         }
+    }
+
+    /// Sends a request, and sends it again if the API did nothing with it: it says so, or it closed the connection
+    /// when the request came, and nothing is lost by carrying it out twice. `again` is the head to send then.
+    pub(super) async fn send_surely(
+        &self,
+        head: request::Parts,
+        upload: (Upload, Arc<Progress>),
+        again: Option<&request::Parts>,
+        cell: &TokenCell,
+        token: &Current,
+    ) -> Result<Sent, Refusal> {
+        let progress = upload.1.clone();
+        let Unanswered { refusal, fate } = match self.send(head, upload, cell, token).await {
+            Ok(sent) => return Ok(sent),
+            Err(unanswered) => unanswered,
+        };
+        let may_be_sent = |head: &&request::Parts| match fate {
+            Fate::Untouched => true,
+            Fate::Crossed => head.method.is_idempotent(),
+            Fate::Unknown => false,
+        };
+        let Some(head) = again.filter(may_be_sent).filter(|_| progress.may_be_whole()) else {
+            return Err(refusal);
+        };
+        let Some(body) = upload::whole(&progress, self.upstream.idle_timeout()).await? else {
+            return Err(refusal);
+        };
+        let upload = Upload::held(body.clone(), Scan::of(head), Kept::all(body));
+        Ok(self.send(head.clone(), upload, cell, token).await?)
     }
 
     /// What was sent, or, if the API answered 401 and a newer token is to be had, what came of the request

@@ -17,7 +17,6 @@ use tokio_rustls::server::TlsStream;
 use tower::Service;
 use tracing::debug;
 
-use super::LocalExecutor;
 use super::answer::Answer;
 use super::life::{Order, Reason};
 use super::limits::Parsers;
@@ -25,6 +24,7 @@ use super::roster::Entry;
 use super::stream::{Socket, Stream};
 use super::voice::Voice;
 use crate::listener::Connection;
+use crate::proxy::LocalExecutor;
 use crate::proxy::body::Body;
 use crate::telemetry::metrics::Metrics;
 use crate::tls;

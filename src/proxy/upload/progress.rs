@@ -92,7 +92,7 @@ impl Progress {
         let polled = rest.poll_frame(cx);
         self.waiting_for_client.store(polled.is_pending(), Ordering::Relaxed);
         let frame = ready!(polled);
-        self.last_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.goes_on();
         let has_ended = match (&frame, &rest.slot) {
             (Some(Err(error)), _) => {
                 // What broke off is not whole, whoever asks for it, and never will be.
@@ -135,6 +135,11 @@ impl Progress {
         let mut rest = self.lock();
         rest.taken = false;
         rest.let_go_unless_wanted();
+    }
+
+    /// There is a way to the API now: waiting counts anew.
+    pub(in crate::proxy) fn goes_on(&self) {
+        self.last_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
     /// When the last frame went through.
