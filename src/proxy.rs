@@ -98,11 +98,12 @@ impl Proxy {
     pub fn new(blueprint: Blueprint) -> Self {
         let Blueprint { upstream, requests, access, wait_timeout, scheme, authority, .. } = blueprint;
         let limits = Limits::of(&requests);
+        let metrics = blueprint.metrics.of_worker();
         Self {
             api: blueprint.tokens.api.cell(wait_timeout),
             orders: blueprint.tokens.orders.map(|handle| handle.cell(wait_timeout)),
             orders_paths: OrdersPaths::new(blueprint.orders_paths),
-            upstream: Upstream::new(&upstream, scheme, authority, blueprint.tls, blueprint.metrics.clone()),
+            upstream: Upstream::new(&upstream, scheme, authority, blueprint.tls, metrics.clone()),
             send_api_key: upstream.send_api_key,
             replay: Replay::new(requests.replay_buffer, requests.replay_deny),
             routes: blueprint.routes,
@@ -113,7 +114,7 @@ impl Proxy {
             limits,
             rules: Rules::new(requests.allow, requests.deny),
             in_flight: blueprint.in_flight,
-            metrics: blueprint.metrics,
+            metrics,
             access,
         }
     }

@@ -1,5 +1,7 @@
 //! Every metric of the program, defined in one place and encoded as OpenMetrics text.
 
+mod tally;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -9,29 +11,27 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use self::tally::{Tallies, Tally};
 
 /// The `Content-Type` of [`Metrics::encode`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Upper bounds in seconds: from a local answer to the longest wait that the timeouts allow.
-const BUCKETS: [f64; 15] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// A gauge in seconds.
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// All of them. Cheap to clone: the clones count into the same metrics.
 #[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
+pub struct Metrics {
+    inner: Arc<Inner>,
+    /// Where this clone counts requests.
+    requests: Tally,
+}
 
 struct Inner {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
-    head_seconds: Histogram,
-    total_seconds: Histogram,
-    in_flight: Gauge,
+    requests: Tallies,
     broken_off: Family<ByLabels, Counter>,
     own_answers: Family<CodeLabels, Counter>,
     rate_limited: Family<RetryAfterLabels, Counter>,
@@ -46,12 +46,6 @@ struct Inner {
     token_remaining: Family<CredentialLabels, Seconds>,
     token_age: Family<CredentialLabels, Seconds>,
     clock_skew: Family<CredentialLabels, Seconds>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    method: &'static str,
-    status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -124,13 +118,9 @@ pub struct TokenTimes {
 impl Metrics {
     /// A fresh set, with nothing counted.
     pub fn new(environment: &'static str) -> Self {
-        let histogram = || Histogram::new(BUCKETS);
         let mut inner = Inner {
             registry: Registry::with_prefix("liquid_proxy"),
-            requests: Family::default(),
-            head_seconds: histogram(),
-            total_seconds: histogram(),
-            in_flight: Gauge::default(),
+            requests: Tallies::default(),
             broken_off: Family::default(),
             own_answers: Family::default(),
             rate_limited: Family::default(),
@@ -147,111 +137,113 @@ impl Metrics {
             clock_skew: Family::default(),
         };
         inner.register(environment);
-        Self(Arc::new(inner))
+        Self { requests: inner.requests.add(), inner: Arc::new(inner) }
+    }
+
+    /// The same metrics for one worker more, which counts its requests where nobody else does.
+    pub fn of_worker(&self) -> Self {
+        Self { requests: self.inner.requests.add(), inner: self.inner.clone() }
     }
 
     /// The text of `/metrics`, in the format of [`CONTENT_TYPE`].
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        text::encode(&mut text, &self.0.registry)?;
+        text::encode(&mut text, &self.inner.registry)?;
         Ok(text)
     }
 
     /// A request has come in.
     pub fn request_started(&self) {
-        self.0.in_flight.inc();
+        self.requests.started();
     }
 
     /// A request's answer has its head, `after` the request's.
     pub fn head_ready(&self, method: &Method, status: StatusCode, after: Duration) {
-        let labels = RequestLabels { method: method_label(method), status: status.as_u16() };
-        self.0.requests.get_or_create(&labels).inc();
-        self.0.head_seconds.observe(after.as_secs_f64());
+        self.requests.head_ready(method, status, after);
     }
 
     /// A request is over, `after` its head came in.
     pub fn request_ended(&self, after: Duration, broken_off: Option<BrokenOff>) {
-        self.0.in_flight.dec();
-        self.0.total_seconds.observe(after.as_secs_f64());
+        self.requests.ended(after);
         if let Some(by) = broken_off {
             let by = match by {
                 BrokenOff::Client => "client",
                 BrokenOff::Upstream => "upstream",
             };
-            self.0.broken_off.get_or_create(&ByLabels { by }).inc();
+            self.inner.broken_off.get_or_create(&ByLabels { by }).inc();
         }
     }
 
     /// Requests in flight now.
     pub fn in_flight(&self) -> i64 {
-        self.0.in_flight.get()
+        self.inner.requests.in_flight()
     }
 
     /// The proxy has given an answer of its own.
     pub fn own_answer(&self, code: &'static str) {
-        self.0.own_answers.get_or_create(&CodeLabels { code }).inc();
+        self.inner.own_answers.get_or_create(&CodeLabels { code }).inc();
     }
 
     /// A 429 of the API was passed on; `derived` tells whether `Retry-After` was added.
     pub fn rate_limit_passed(&self, derived: bool) {
         let retry_after = if derived { "derived" } else { "given" };
-        self.0.rate_limited.get_or_create(&RetryAfterLabels { retry_after }).inc();
+        self.inner.rate_limited.get_or_create(&RetryAfterLabels { retry_after }).inc();
     }
 
     /// A request was sent a second time after a 401; `accepted` tells whether it got another answer then.
     pub fn sent_again(&self, accepted: bool) {
         let outcome = if accepted { "accepted" } else { "rejected" };
-        self.0.sent_again.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.inner.sent_again.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// An app has connected.
     pub fn connection_opened(&self) {
-        self.0.connections.inc();
-        self.0.connections_open.inc();
+        self.inner.connections.inc();
+        self.inner.connections_open.inc();
     }
 
     /// An app's connection is closed; `reason` tells what ended it.
     pub fn connection_closed(&self, reason: &'static str) {
-        self.0.connections_open.dec();
-        self.0.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
+        self.inner.connections_open.dec();
+        self.inner.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// An app's connection was closed at once, because there are as many as there may be.
     pub fn connection_too_many(&self) {
-        self.0.connections.inc();
-        self.0.connections_closed.get_or_create(&ReasonLabels { reason: "max_connections" }).inc();
+        self.inner.connections.inc();
+        self.inner.connections_closed.get_or_create(&ReasonLabels { reason: "max_connections" }).inc();
     }
 
     /// A connection to a listener, `app` or `admin`, was closed at once, because its user may not connect.
     pub fn connection_turned_away(&self, listener: &'static str) {
-        self.0.turned_away.get_or_create(&ListenerLabels { listener }).inc();
+        self.inner.turned_away.get_or_create(&ListenerLabels { listener }).inc();
     }
 
     /// Open connections of apps.
     pub fn connections_open(&self) -> i64 {
-        self.0.connections_open.get()
+        self.inner.connections_open.get()
     }
 
     /// A connection to the API was tried.
     pub fn upstream_connect(&self, succeeded: bool) {
         let outcome = if succeeded { "connected" } else { "failed" };
-        self.0.upstream_connects.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.inner.upstream_connects.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// The authentication endpoint was asked.
     pub fn authentication(&self, credential: &'static str, outcome: &'static str) {
-        self.0.authentications.get_or_create(&AuthenticationLabels { credential, outcome }).inc();
+        self.inner.authentications.get_or_create(&AuthenticationLabels { credential, outcome }).inc();
     }
 
     /// How far the server's clock is ahead of ours, in seconds; negative when it is behind.
     pub fn clock_skew(&self, credential: &'static str, seconds: f64) {
-        self.0.clock_skew.get_or_create(&CredentialLabels { credential }).set(seconds);
+        self.inner.clock_skew.get_or_create(&CredentialLabels { credential }).set(seconds);
     }
 
     /// Brings the token gauges up to date; `None` removes them.
     pub fn token(&self, credential: &'static str, times: Option<TokenTimes>) {
         let labels = CredentialLabels { credential };
-        let gauges = [&self.0.token_expiry, &self.0.token_remaining, &self.0.token_age];
+        let gauges = [&self.inner.token_expiry, &self.inner.token_remaining, &self.inner.token_age];
         match times {
             Some(TokenTimes { expires_at_ms, remaining, age }) => {
                 let values = [expires_at_ms as f64 / 1000.0, remaining.as_secs_f64(), age.as_secs_f64()];
@@ -275,20 +267,7 @@ impl Inner {
 
         let r = &mut self.registry;
         r.register("build", "Always 1; the labels tell what runs", build);
-        r.register("requests", "Requests answered", self.requests.clone());
-        r.register_with_unit(
-            "request_head",
-            "Time from a request's head to its answer's head",
-            Unit::Seconds,
-            self.head_seconds.clone(),
-        );
-        r.register_with_unit(
-            "request",
-            "Time from a request's head to its answer's end",
-            Unit::Seconds,
-            self.total_seconds.clone(),
-        );
-        r.register("requests_in_flight", "Requests under way", self.in_flight.clone());
+        r.register_collector(Box::new(self.requests.clone()));
         r.register("requests_broken_off", "Requests that did not come to their end", self.broken_off.clone());
         r.register("own_answers", "Answers that the proxy gave itself, by code", self.own_answers.clone());
         r.register(
@@ -349,22 +328,6 @@ impl Inner {
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
-    }
-}
-
-/// A client may send any method: only those that are known become a label, so that labels stay few.
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::CONNECT => "CONNECT",
-        Method::TRACE => "TRACE",
-        _ => "other",
     }
 }
 
