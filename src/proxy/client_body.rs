@@ -38,6 +38,11 @@ impl ClientBody {
         let waits_for_go_ahead = headers.contains_key(EXPECT);
         Self { incoming: Some(incoming), waits_for_go_ahead, private: private.cloned(), ended: false }
     }
+
+    /// Whether the client sends nothing before it is told to (RFC 9110, section 10.1.1).
+    pub(super) fn waits_for_go_ahead(&self) -> bool {
+        self.waits_for_go_ahead
+    }
 }
 
 impl Body for ClientBody {

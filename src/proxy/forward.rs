@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, Uri, Version, request};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -39,6 +39,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// How many connections from the pool may turn out to be closed before a request asks for a new one.
 const CLOSED: usize = 3;
+
+/// How long a body is held back for the API to ask for it: not every server knows how (RFC 9110, section 10.1.1).
+const GO_AHEAD: Duration = Duration::from_secs(1);
 
 /// One worker's way to the API.
 #[derive(Debug)]
@@ -132,11 +135,24 @@ impl Upstream {
         let (outcome, was_used, borrowed) = match lease {
             Lease::Single(mut borrowed) => {
                 let was_used = borrowed.was_used;
-                let answering = borrowed.single.try_send_request(self.for_http1(request));
+                let mut request = self.for_http1(request);
+                if progress.is_held_back() {
+                    let progress = progress.clone();
+                    hyper::ext::on_informational(&mut request, move |answer| {
+                        if answer.status() == StatusCode::CONTINUE {
+                            progress.go_ahead();
+                        }
+                    });
+                }
+                let answering = borrowed.single.try_send_request(request);
                 let answer = self.in_time(answering, progress, &mut borrowed.timer).await?;
                 (answer, was_used, Some(borrowed))
             }
             Lease::Shared(mut shared) => {
+                // The library does not tell of the go-ahead there.
+                if progress.is_held_back() {
+                    progress.go_ahead();
+                }
                 let answering = shared.try_send_request(self.for_http2(request));
                 (self.in_time(answering, progress, &mut None).await?, true, None)
             }
@@ -169,9 +185,16 @@ impl Upstream {
         {
             timer.as_mut().reset(Instant::now() + shortest);
         }
+        let mut go_ahead = progress.is_held_back().then(|| Box::pin(tokio::time::sleep(GO_AHEAD)));
         poll_fn(|cx| {
             if let Poll::Ready(outcome) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(outcome));
+            }
+            if let Some(timer) = &mut go_ahead
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                progress.go_ahead();
+                go_ahead = None;
             }
             let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(shortest)));
             while timer.as_mut().poll(cx).is_ready() {

@@ -28,6 +28,8 @@ pub(in crate::proxy) struct Progress {
     too_large: AtomicBool,
     broken: AtomicBool,
     asks_refresh: AtomicBool,
+    /// The client waits for the go-ahead, and the API has not given it.
+    held_back: AtomicBool,
     rest: Mutex<Rest>,
 }
 
@@ -83,12 +85,16 @@ impl Progress {
             too_large: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             asks_refresh: AtomicBool::new(asks_refresh),
+            held_back: AtomicBool::new(source.waits_for_go_ahead()),
             rest: Mutex::new(Rest { slot: Slot::Here(source), left: limit, kept, taken: true, waker: None }),
         }
     }
 
     pub(super) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let mut rest = self.lock();
+        if self.is_held_back() {
+            return rest.wait(cx);
+        }
         let polled = rest.poll_frame(cx);
         self.waiting_for_client.store(polled.is_pending(), Ordering::Relaxed);
         let frame = ready!(polled);
@@ -135,6 +141,22 @@ impl Progress {
         let mut rest = self.lock();
         rest.taken = false;
         rest.let_go_unless_wanted();
+    }
+
+    /// Whether the body waits until the API wants it, as its client does.
+    pub(in crate::proxy) fn is_held_back(&self) -> bool {
+        self.held_back.load(Ordering::Relaxed)
+    }
+
+    /// The API wants the body, or does not know that it is asked.
+    pub(in crate::proxy) fn go_ahead(&self) {
+        let mut rest = self.lock();
+        self.held_back.store(false, Ordering::Relaxed);
+        let waker = rest.waker.take();
+        drop(rest);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// There is a way to the API now: waiting counts anew.

@@ -29,6 +29,11 @@ impl Source {
         Self::Client { ahead: VecDeque::new(), rest }
     }
 
+    /// Whether its client sends nothing before it is told to.
+    pub(super) fn waits_for_go_ahead(&self) -> bool {
+        matches!(self, Self::Client { rest, .. } if rest.waits_for_go_ahead())
+    }
+
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
