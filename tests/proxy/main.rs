@@ -27,6 +27,7 @@ mod memory;
 mod orders;
 mod outbound_proxy;
 mod paths;
+mod protocol;
 mod rate_limits;
 mod revoked;
 mod rotation;

@@ -9,7 +9,7 @@ mod chunks;
 mod credentials;
 mod exchange;
 mod fields;
-mod frames;
+pub mod frames;
 mod framing;
 mod hosts;
 mod http2;
