@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Provides what the test suites need beside a Rust toolchain: a C compiler (for aws-lc and the
-# linker), curl, OpenSSL, tinyproxy, Chromium, Node.js with npm, and the npm packages that the lock files below
-# tests/ name.
+# linker), curl, OpenSSL, nginx, tinyproxy, Chromium, Go, Java, Python, Node.js with npm, and the packages of
+# these two that the lock files and requirements.txt below tests/ name.
 #
 # As root on Debian or Ubuntu it installs what is missing by apt-get. Elsewhere it names what is
 # missing and exits 1, so that no suite is left out in silence.
@@ -30,6 +30,11 @@ missing_tools() {
     command -v openssl >/dev/null || echo "openssl: openssl"
     command -v chromium >/dev/null || echo "Chromium: chromium"
     command -v tinyproxy >/dev/null || echo "tinyproxy: tinyproxy-bin"
+    PATH=$PATH:/usr/sbin command -v nginx >/dev/null || echo "nginx: nginx"
+    command -v go >/dev/null || echo "Go: golang-go"
+    # The compiler's module runs a program from its source.
+    java --list-modules 2>/dev/null | grep -q '^jdk.compiler@' || echo "Java 17 or newer: openjdk-17-jdk-headless"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo "Python 3 with venv: python3 python3-venv"
 }
 
 can_install() {
@@ -47,6 +52,12 @@ if [[ -n $missing ]] && can_install; then
     read -ra packages <<<"$(sed 's/.*: //' <<<"$missing" | tr '\n' ' ')"
     say "installing by apt-get: ${packages[*]}"
     export DEBIAN_FRONTEND=noninteractive
+    # The tests start what they need themselves: no service is to be started here.
+    if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod +x /usr/sbin/policy-rc.d
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${packages[@]}"
     missing=$(missing_tools)
@@ -68,5 +79,18 @@ for lock in tests/*/package-lock.json; do
         npm --prefix "$directory" ci --no-audit --no-fund --ignore-scripts
         mkdir -p "$directory/node_modules"
         cp "$lock" "$installed"
+    fi
+done
+
+# The same for Python's.
+for requirements in tests/proxy/*/requirements.txt; do
+    [[ -e $requirements ]] || continue
+    environment=$(dirname "$requirements")/.venv
+    if ! cmp -s "$requirements" "$environment/installed.txt"; then
+        say "pip install in $environment"
+        rm -rf "$environment"
+        python3 -m venv "$environment"
+        "$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+        cp "$requirements" "$environment/installed.txt"
     fi
 done

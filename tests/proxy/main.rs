@@ -10,6 +10,7 @@ mod admin;
 mod bodies;
 mod browser;
 mod callers;
+mod clients;
 mod clocks;
 mod commands;
 mod floors;

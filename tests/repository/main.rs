@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 type File = (String, String);
 
 /// Never part of the repository, whatever they hold.
-const NOT_OURS: [&str; 7] = [".git", "target", "node_modules", "secrets", "artifacts", "corpus", "coverage"];
+const NOT_OURS: [&str; 8] =
+    [".git", ".venv", "target", "node_modules", "secrets", "artifacts", "corpus", "coverage"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
