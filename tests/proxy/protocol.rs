@@ -12,6 +12,7 @@ mod goaway;
 mod halves;
 mod interim;
 mod line;
+mod nginx;
 mod resets;
 mod reuse;
 mod streams;
