@@ -85,3 +85,21 @@ async fn a_body_where_none_may_be_is_not_the_next_answers() {
         assert_eq!(next.answer().await, (200, "next".to_owned()));
     }
 }
+
+/// The proxy's own refusals have a body, but not in answer to HEAD.
+#[tokio::test]
+async fn a_refusal_of_ours_has_none_in_answer_to_head() {
+    for crossing in CROSSINGS {
+        let mut world = world(crossing, &[]).await;
+        for _ in 0..20 {
+            let mut asked = world.caller.ask("HEAD", "/x", &[("origin", "http://evil.example")]).await;
+            let (_, head) = asked.last_head().await;
+            assert_eq!(head.status, 403);
+            assert_eq!(head.headers["x-liquid-proxy-error"], "origin_not_allowed");
+            let next = asked.piece().await;
+            assert!(matches!(next, Piece::End(_)), "{next:?}");
+            world.caller.again(asked);
+        }
+        assert!(!world.api.has_calls());
+    }
+}

@@ -97,3 +97,27 @@ async fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
         no_request_is_under_way(&world.daemon).await;
     }
 }
+
+/// Nothing comes before the API's word: whoever got a go-ahead would send a body that nobody wants.
+async fn hears_the_apis_word_first(output: Version) {
+    for status in [417, 413, 401, 200] {
+        let mut world = world((Version::One, output), &[]).await;
+        // No credential of ours would be better for this one than the one it had.
+        let mut asked =
+            world.caller.begin("POST", "/checkout/complete", &[EXPECT, ("content-length", "4")]).await;
+        world.api.call().await.answer(status, "answer").await;
+        let (before, head) = asked.last_head().await;
+        assert_eq!((before, head.status), (vec![], status));
+        assert_eq!(asked.rest().await.0, b"answer");
+    }
+}
+
+#[tokio::test]
+async fn nothing_comes_before_the_word_of_an_api_of_http1() {
+    hears_the_apis_word_first(Version::One).await;
+}
+
+#[tokio::test]
+async fn nothing_comes_before_the_word_of_an_api_of_http2() {
+    hears_the_apis_word_first(Version::Two).await;
+}

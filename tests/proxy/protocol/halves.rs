@@ -94,3 +94,21 @@ async fn requests_that_are_sent_ahead_are_answered_in_order() {
         }
     }
 }
+
+/// It was the client who broke off, whatever the API makes of it.
+#[tokio::test]
+async fn a_client_that_ends_its_side_within_its_request_is_told_that_it_is_broken() {
+    for output in [Version::One, Version::Two] {
+        let mut world = world((Version::One, output), &[]).await;
+        let mut asked = world.caller.begin("POST", "/x", &[]).await;
+        asked.send(b"begin").await;
+        let mut call = world.api.call().await;
+        assert_eq!(call.bytes(5).await, b"begin");
+        asked.half_close().await;
+        let (_, head) = asked.last_head().await;
+        assert_eq!(
+            (head.status, &head.headers["x-liquid-proxy-error"]),
+            (400, &"request_broken".parse().unwrap())
+        );
+    }
+}

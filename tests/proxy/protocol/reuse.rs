@@ -157,3 +157,49 @@ async fn a_connection_of_http2_that_was_closed_while_idle_costs_no_request() {
         }
     }
 }
+
+/// Whatever the moment: the connection closes before, while or after the next request is written.
+#[tokio::test]
+async fn a_get_succeeds_whenever_an_idle_connection_is_closed_before_it_was_read() {
+    for input in INPUTS {
+        let (mut world, line) = idle(input).await;
+        let mut line = Some(line);
+        for round in 0..200_usize {
+            let path = format!("/{round}");
+            let closing = line.take();
+            let (mut asked, ()) = tokio::join!(world.caller.ask("GET", &path, &[]), async {
+                for _ in 0..round % 10 {
+                    tokio::task::yield_now().await;
+                }
+                drop(closing);
+            });
+            let (status, times, next) = answered(&mut world.api, &mut asked, &path).await;
+            assert_eq!((status, times), (200, 1), "round {round}");
+            line = next;
+            world.caller.again(asked);
+        }
+    }
+}
+
+/// Nobody knows what became of it, and it changes nothing (RFC 9110, section 9.2.2).
+#[tokio::test]
+async fn a_get_whose_connection_was_closed_unanswered_is_sent_again() {
+    for input in INPUTS {
+        for method in ["GET", "HEAD"] {
+            let (mut world, mut line) = idle(input).await;
+            let mut asked = world.caller.ask(method, "/second", &[]).await;
+            line.head().await.unwrap();
+            drop(line);
+            let mut head = async || {
+                let call = world.api.call().await;
+                assert_eq!(call.path, "/second");
+                call.only_head(204, &[]).await;
+            };
+            let (_, answer) = tokio::select! {
+                answer = asked.last_head() => answer,
+                () = async { head().await; std::future::pending().await } => unreachable!(),
+            };
+            assert_eq!(answer.status, 204, "{method}");
+        }
+    }
+}

@@ -78,3 +78,16 @@ async fn of_a_request_never_hold_what_is_ours() {
         assert_eq!(asked.answer().await.0, 200);
     }
 }
+
+/// Without it an API may leave them out (RFC 9110, section 6.5.1), and some refuse the request.
+#[tokio::test]
+async fn that_a_client_takes_them_is_told_to_the_api() {
+    for crossing in CROSSINGS {
+        let mut world = world(crossing, &[]).await;
+        let mut asked = world.caller.ask("GET", "/x", &[("te", "trailers")]).await;
+        let call = world.api.call().await;
+        assert_eq!(call.headers.get("te").map(http::HeaderValue::as_bytes), Some(&b"trailers"[..]));
+        call.answer(200, "{}").await;
+        assert_eq!(asked.answer().await.0, 200);
+    }
+}
