@@ -34,6 +34,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use axum::Router;
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -140,6 +141,7 @@ impl Proxy {
     pub async fn serve(&self, request: Request<Incoming>) -> Response<Body> {
         let mut record = Record::open(&request, &self.metrics, self.access);
         let (head, body) = request.into_parts();
+        let is_head = head.method == Method::HEAD;
         let mut page = self.callers.is_of_page(&head.headers).then(|| Page::of(&head));
         let response = match self.pass(head, body, &mut page, &mut record).await {
             Ok(response) => {
@@ -157,11 +159,14 @@ impl Proxy {
                 response
             }
         };
-        let response = match page {
+        let mut response = match page {
             // A preflight that was refused is refused: the layer would answer it.
             Some(page) if !page.is_preflight() => self.cors.complete(page, response).await,
             _ => response,
         };
+        if is_head && let Some(length) = response.body_mut().leave_out() {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
         response.map(|body| body.with_record(record))
     }
 

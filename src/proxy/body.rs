@@ -102,6 +102,19 @@ impl Body {
         self
     }
 
+    /// The length of a body that did not come from the API, which is left out: the answer to a HEAD has none, and
+    /// over HTTP/2 nobody else sees to that.
+    pub(super) fn leave_out(&mut self) -> Option<u64> {
+        match &self.kind {
+            Kind::Upstream(_) => None,
+            Kind::Held { .. } | Kind::Router(_) => {
+                let length = http_body::Body::size_hint(self).exact();
+                self.kind = Kind::Held { bytes: Bytes::new(), _room: None };
+                length
+            }
+        }
+    }
+
     /// The body of one of the router's answers.
     pub fn router(body: axum::body::Body) -> Self {
         Self { kind: Kind::Router(body), record: None }

@@ -107,9 +107,16 @@ fn is_untouched(cause: &(dyn Error + 'static)) -> bool {
     })
 }
 
+/// Whether the other side has closed the connection, TLS' last word said or not.
 fn is_reset(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<io::Error>().is_some_and(|error| {
-        matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+        )
     })
 }
 
