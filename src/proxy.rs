@@ -138,6 +138,8 @@ impl Proxy {
     }
 
     /// A request's life. Every request gets an answer, the API's or one of our own.
+    ///
+    /// The future is moved with each request, so what few requests go through is in boxes of its own.
     pub async fn serve(&self, request: Request<Incoming>) -> Response<Body> {
         let mut record = Record::open(&request, &self.metrics, self.access);
         let (head, body) = request.into_parts();
@@ -161,7 +163,7 @@ impl Proxy {
         };
         let mut response = match page {
             // A preflight that was refused is refused: the layer would answer it.
-            Some(page) if !page.is_preflight() => self.cors.complete(page, response).await,
+            Some(page) if !page.is_preflight() => Box::pin(self.cors.complete(page, response)).await,
             _ => response,
         };
         if is_head && let Some(length) = response.body_mut().leave_out() {
@@ -188,14 +190,14 @@ impl Proxy {
         guard::check(&head, &self.limits)?;
         self.callers.check(&head)?;
         if let Some(page) = page.take_if(|page| page.is_preflight()) {
-            return Ok(self.cors.preflight(page).await);
+            return Ok(Box::pin(self.cors.preflight(page)).await);
         }
         self.callers.take_token(&mut head.headers)?;
         let uri = head.uri.clone();
         let path = Readings::of(uri.path());
         if let Some(endpoint) = Authentication::of(&path) {
             let cell = self.cell(endpoint.credential())?;
-            return local_auth::answer(&self.local, endpoint, head.method, cell).await;
+            return Box::pin(local_auth::answer(&self.local, endpoint, head.method, cell)).await;
         }
         self.rules.check(&head, &path)?;
         let cell = self.cell(self.orders_paths.credential(&path)?)?;
@@ -222,7 +224,7 @@ impl Proxy {
         let repeatable = self.replay.allows(&head, path);
         let suits = repeatable && in_band::suits(&head, self.replay.buffer());
         if let Some(claim) = suits.then(|| cell.claim_in_band(token)).flatten() {
-            return self.forward_asking(head, body, path, cell, token, claim).await;
+            return Box::pin(self.forward_asking(head, body, path, cell, token, claim)).await;
         }
         let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
         let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
@@ -274,11 +276,27 @@ impl Proxy {
             });
         }
         let question = Question { method: &method, path: path.as_written(), asked, requested };
-        let Masked { response, grant } =
-            in_band::mask(response, question, idle_timeout, &self.search_memory).await?;
+        let masking = in_band::mask(response, question, idle_timeout, &self.search_memory);
+        let Masked { response, grant } = Box::pin(masking).await?;
         if let Some(grant) = grant {
             cell.offer(grant);
         }
         Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<A, B, R>(_: impl Fn(A, B) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    /// Each layer of the service moves it, and it is what a request under way keeps in memory.
+    #[test]
+    fn a_requests_life_is_not_much_to_move() {
+        let size = size_of_output(|proxy: &'static Proxy, request| proxy.serve(request));
+        assert!(size < 8 * 1024, "{size} bytes");
     }
 }

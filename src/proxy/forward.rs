@@ -104,7 +104,8 @@ impl Upstream {
             let lease = match at_hand {
                 Some(lease) => lease,
                 None => {
-                    let lease = self.pool.wait().await.map_err(|failed| failed.refusal(&self.place))?;
+                    let lease =
+                        Box::pin(self.pool.wait()).await.map_err(|failed| failed.refusal(&self.place))?;
                     // It is from now on that the API may be waited for.
                     progress.goes_on();
                     lease

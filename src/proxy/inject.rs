@@ -117,6 +117,10 @@ pub(super) fn response(headers: &mut HeaderMap) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // One look at all names costs less than one search for each of these, which are seldom there.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     for name in named_by_connection(headers) {
         headers.remove(name);
     }

@@ -104,11 +104,11 @@ impl Proxy {
         let Some(head) = again.filter(may_be_sent).filter(|_| progress.may_be_whole()) else {
             return Err(refusal);
         };
-        let Some(body) = upload::whole(&progress, self.upstream.idle_timeout()).await? else {
+        let Some(body) = Box::pin(upload::whole(&progress, self.upstream.idle_timeout())).await? else {
             return Err(refusal);
         };
         let upload = Upload::held(body.clone(), Scan::of(head), Kept::all(body));
-        Ok(self.send(head.clone(), upload, cell, token).await?)
+        Ok(Box::pin(self.send(head.clone(), upload, cell, token)).await?)
     }
 
     /// What was sent, or, if the API answered 401 and a newer token is to be had, what came of the request
@@ -126,7 +126,7 @@ impl Proxy {
             sent.progress.is_final();
             return Ok(sent);
         }
-        match self.once_more(&sent, again, path, cell, rejected).await? {
+        match Box::pin(self.once_more(&sent, again, path, cell, rejected)).await? {
             Some(second) => Ok(second),
             None => {
                 sent.progress.is_final();

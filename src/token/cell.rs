@@ -81,7 +81,8 @@ impl TokenCell {
     pub async fn current(&self) -> Result<Current, Unavailable> {
         match self.usable() {
             Some(current) => Ok(current),
-            None => self.wait().await,
+            // Seldom, and more than a request should carry with it.
+            None => Box::pin(self.wait()).await,
         }
     }
 

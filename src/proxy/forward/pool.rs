@@ -115,10 +115,11 @@ impl Pool {
         if let Some(shared) = self.shared() {
             return Some(Lease::Shared(shared));
         }
+        let now = Instant::now();
         loop {
             // Not borrowed any more when it is waited for.
             let mut idle = self.0.idle.borrow_mut().pop_back()?;
-            if !idle.is_fit() {
+            if !idle.is_fit(now) {
                 continue;
             }
             // One that was given back just now may need a turn, and one that was closed says so.
@@ -173,7 +174,8 @@ impl Pool {
                 Ok(wire::Spoken::Single(single)) => {
                     pool.0.is_single.set(true);
                     let born = Instant::now();
-                    pool.offer(Borrowed { single, was_used: false, timer: None, born, pool: pool.clone() });
+                    let free = Borrowed { single, was_used: false, timer: None, born, pool: pool.clone() };
+                    pool.offer(free, born);
                 }
                 Ok(wire::Spoken::Multiplexed(multiplexed)) => pool.share(multiplexed),
                 Err(unconnected) => pool.refuse(&unconnected),
@@ -183,7 +185,7 @@ impl Pool {
     }
 
     /// Gives a free connection to whoever has waited longest, or keeps it.
-    fn offer(&self, mut free: Borrowed) {
+    fn offer(&self, mut free: Borrowed, now: Instant) {
         loop {
             let Some(next) = self.0.waiting.borrow_mut().pop_front() else { break };
             match next.send(Ok(Lease::Single(free))) {
@@ -198,7 +200,7 @@ impl Pool {
         if idle.len() == MOST_IDLE {
             idle.pop_front();
         }
-        idle.push_back(Idle { single, born, timer, since: Instant::now() });
+        idle.push_back(Idle { single, born, timer, since: now });
         drop(idle);
         self.look_for_the_old();
     }
@@ -235,7 +237,8 @@ impl Pool {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let Some(inner) = inner.upgrade() else { return };
                 let mut idle = inner.idle.borrow_mut();
-                idle.retain(Idle::is_fit);
+                let now = Instant::now();
+                idle.retain(|one| one.is_fit(now));
                 if idle.is_empty() {
                     inner.is_looking.set(false);
                     return;
@@ -246,19 +249,20 @@ impl Pool {
 }
 
 impl Idle {
-    fn is_fit(&self) -> bool {
-        !self.single.is_closed() && self.since.elapsed() < IDLE && self.born.elapsed() < AGE
+    fn is_fit(&self, now: Instant) -> bool {
+        !self.single.is_closed() && now < self.since + IDLE && now < self.born + AGE
     }
 }
 
 impl Borrowed {
     /// The answer has come to its end, and so has the request: the connection is free.
     pub(super) fn give_back(mut self) {
-        if self.single.is_closed() || self.born.elapsed() > AGE {
+        let now = Instant::now();
+        if self.single.is_closed() || now > self.born + AGE {
             return;
         }
         self.was_used = true;
         let pool = self.pool.clone();
-        pool.offer(self);
+        pool.offer(self, now);
     }
 }
