@@ -37,7 +37,8 @@ use super::upload::{Progress, Upload, Waiting};
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 
-/// How many connections from the pool may turn out to be closed before a request asks for a new one.
+/// How many connections from the pool may turn out to be closed before a request asks for a new one; as many of
+/// those may.
 const CLOSED: usize = 3;
 
 /// How long a body is held back for the API to ask for it: not every server knows how (RFC 9110, section 10.1.1).
@@ -100,7 +101,7 @@ impl Upstream {
         let mut request = Request::from_parts(head, body);
         let mut closed = 0;
         loop {
-            let at_hand = if closed < CLOSED { self.pool.at_hand().await } else { None };
+            let at_hand = if closed <= CLOSED { self.pool.at_hand().await } else { None };
             let lease = match at_hand {
                 Some(lease) => lease,
                 None => {
@@ -114,7 +115,7 @@ impl Upstream {
             match self.ask(lease, request, progress).await? {
                 Ok(answer) => return Ok(answer),
                 // Nothing of it was written: the connection had closed.
-                Err(back) if closed < CLOSED => {
+                Err(back) if closed < 2 * CLOSED => {
                     request = back;
                     closed += 1;
                 }

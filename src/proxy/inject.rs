@@ -14,9 +14,11 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
+const HOPS: usize = 9;
+
 /// What belongs to one connection and not to the message (RFC 9110, section 7.6.1). `Trailer` is not
 /// among them: it tells what comes behind the body, and trailers pass.
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; HOPS] = [
     CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
@@ -117,14 +119,17 @@ pub(super) fn response(headers: &mut HeaderMap) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // One look at all names costs less than one search for each of these, which are seldom there.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        return;
+    // One look at all names costs less than a search for each of these, of which most are seldom there.
+    let mut found = [false; HOPS];
+    for name in headers.keys() {
+        if let Some(at) = HOP_BY_HOP.iter().position(|one| one == name) {
+            found[at] = true;
+        }
     }
     for name in named_by_connection(headers) {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
+    for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(name);
     }
 }

@@ -118,12 +118,16 @@ impl Pool {
         let now = Instant::now();
         loop {
             // Not borrowed any more when it is waited for.
-            let mut idle = self.0.idle.borrow_mut().pop_back()?;
+            let idle = self.0.idle.borrow_mut().pop_back()?;
             if !idle.is_fit(now) {
                 continue;
             }
-            // One that was given back just now may need a turn, and one that was closed says so.
-            if idle.single.is_ready() || idle.single.ready().await.is_ok() {
+            if !idle.single.is_ready() {
+                // One that was given back just now needs a turn. One that needs more still has something to write that
+                // the API does not read, though it has answered: it could take for ever.
+                tokio::task::yield_now().await;
+            }
+            if idle.single.is_ready() {
                 return Some(Lease::Single(Borrowed {
                     single: idle.single,
                     was_used: true,
@@ -173,6 +177,7 @@ impl Pool {
             match connected {
                 Ok(wire::Spoken::Single(single)) => {
                     pool.0.is_single.set(true);
+                    pool.0.shared.take();
                     let born = Instant::now();
                     let free = Borrowed { single, was_used: false, timer: None, born, pool: pool.clone() };
                     pool.offer(free, born);
