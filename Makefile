@@ -8,8 +8,18 @@ CARGO_FUZZ_VERSION := 0.13.2
 TIME ?= 60
 TARGETS ?=
 
+# What `make bench` measures: the builds, `PROXY='plain=PATH pgo=PATH'`; fewer and shorter rounds, `QUICK=1`; some parts
+# or cells, `ONLY='throughput' CELLS='200_B@64 8_KiB@64/http2-out'`; Envoy beside the other peers, `ENVOY=PATH`.
+PROXY ?=
+QUICK ?=
+ONLY ?=
+CELLS ?=
+ENVOY ?=
+# No compiled files are left in the checkout.
+MEASURE = PYTHONPATH=benches python3 -B -m measure
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt fuzz
+.PHONY: help run test lint fmt fuzz bench
 
 help:
 	@echo 'make run    build and start the proxy in front of the embedded stand-in API'
@@ -17,6 +27,7 @@ help:
 	@echo 'make lint   formatting, clippy, documentation, licences and bans'
 	@echo 'make fmt    format the code'
 	@echo 'make fuzz   search for bytes that break a rule, TIME=60 seconds for each target'
+	@echo 'make bench  measure what the proxy costs, beside nginx and HAProxy; QUICK=1 for a hint'
 
 # A development build: it starts soonest after a change, and is fast enough to try things.
 run:
@@ -46,3 +57,9 @@ fuzz:
 		echo 'make fuzz: installing cargo-fuzz $(CARGO_FUZZ_VERSION) into the Cargo home'; \
 		$(CARGO) install --locked cargo-fuzz@$(CARGO_FUZZ_VERSION); }
 	scripts/fuzz.sh $(TIME) $(TARGETS)
+
+bench:
+	@scripts/bench-tools.sh
+	$(if $(PROXY),,$(CARGO) build --release --locked)
+	$(MEASURE) run $(if $(QUICK),--quick) $(if $(PROXY),--proxy $(PROXY)) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(CELLS),--cells $(CELLS)) $(if $(ENVOY),--envoy $(ENVOY))
