@@ -12,12 +12,12 @@ readonly POLICY=/usr/sbin/policy-rc.d
 say() { echo "bench-tools: $*" >&2; }
 
 python_is_new_enough() {
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
 # Prints what is missing, one tool a line: its name, then the package that brings it.
 missing_tools() {
-    python_is_new_enough || echo "Python 3.9 or newer: python3"
+    python_is_new_enough || echo "Python 3.11 or newer: python3"
     command -v openssl >/dev/null || echo "openssl: openssl"
     command -v nginx >/dev/null || echo "nginx: nginx-light"
     command -v valgrind >/dev/null || echo "valgrind: valgrind"

@@ -75,7 +75,7 @@ def told_by_h2load(output, requests, size):
     return {"requests": requests, "rps": rps}
 
 
-def at_rate(port, path, size, connections, rate, seconds, directory):
+def at_rate(port, path, size, connections, rate, seconds, directory, authority=None):
     """HTTP/1.1 requests at a fixed rate over all connections: latencies in microseconds, sorted.
 
     h2load counts from the moment that a request is sent, not from the one at which it was due.
@@ -84,7 +84,8 @@ def at_rate(port, path, size, connections, rate, seconds, directory):
     log.unlink(missing_ok=True)
     requests = rate * seconds
     options = ["--h1", "-t", 1, "-c", connections, "-n", requests, "--rps", rate / connections, "--log-file", log]
-    output = run(["h2load", *options, f"http://127.0.0.1:{port}{path}"], seconds)
+    options += ["-H", f"Authorization: Bearer {TOKEN}"] if authority else []
+    output = run(["h2load", *options, f"{'https' if authority else 'http'}://127.0.0.1:{port}{path}"], seconds)
     told_by_h2load(output, requests, size)
     lines = [line.split("\t") for line in log.read_text().splitlines()]
     if len(lines) != requests or any(status != "200" for _, status, _ in lines):

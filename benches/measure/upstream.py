@@ -9,12 +9,14 @@ import time
 
 from .client import get
 from .processes import eventually, free_port
+from .sink import Sink
 
 TOKEN = "t0k3n-" * 100
 GIGABYTE = 1 << 30
 BODIES = {"200 B": ("/200", 200), "8 KiB": ("/8k", 8 << 10), "100 KiB": ("/100k", 100 << 10)}
 POST = ("/post", 900)
 LARGE = ("/1g", GIGABYTE)
+SINK = "/sink"
 ANSWER = "a" * 200
 
 
@@ -30,6 +32,7 @@ class Upstream:
                 file.write(b"b" * size if size < GIGABYTE else b"")
                 file.truncate(size)
         self.http1, self.http2 = free_port(), free_port()
+        self.sink = Sink()
         configuration = self.directory / "nginx.conf"
         configuration.write_text(self.configuration(cores))
         self.process = processes.start(
@@ -78,6 +81,7 @@ http {{
         # `return` would answer before the body is there: it is read for the mirror, and then a file takes no POST.
         location = /post {{ {guard} mirror /nothing; error_page 405 =200 @read; }}
         location @read {{ return 200 "{ANSWER}"; }}
+        location = {SINK} {{ {guard} proxy_pass http://127.0.0.1:{self.sink.port}; proxy_request_buffering off; }}
         location = /nothing {{ internal; return 204; }}
 {files}
     }}
