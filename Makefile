@@ -15,11 +15,14 @@ QUICK ?=
 ONLY ?=
 CELLS ?=
 ENVOY ?=
+
+# `make gate UPDATE=1` allows what it counts.
+UPDATE ?=
 # No compiled files are left in the checkout.
 MEASURE = PYTHONPATH=benches python3 -B -m measure
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt fuzz bench
+.PHONY: help run test lint fmt fuzz bench gate
 
 help:
 	@echo 'make run    build and start the proxy in front of the embedded stand-in API'
@@ -28,6 +31,7 @@ help:
 	@echo 'make fmt    format the code'
 	@echo 'make fuzz   search for bytes that break a rule, TIME=60 seconds for each target'
 	@echo 'make bench  measure what the proxy costs, beside nginx and HAProxy; QUICK=1 for a hint'
+	@echo 'make gate   fail if a request takes more instructions or allocations than it did, UPDATE=1 to set new figures'
 
 # A development build: it starts soonest after a change, and is fast enough to try things.
 run:
@@ -63,3 +67,10 @@ bench:
 	$(if $(PROXY),,$(CARGO) build --release --locked)
 	$(MEASURE) run $(if $(QUICK),--quick) $(if $(PROXY),--proxy $(PROXY)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(CELLS),--cells $(CELLS)) $(if $(ENVOY),--envoy $(ENVOY))
+
+# It counts, so that a busy machine changes nothing. The build is the one that is shipped: without link-time
+# optimisation a request takes half as many instructions again, and other changes show.
+gate:
+	@scripts/bench-tools.sh gate
+	$(CARGO) build --release --locked
+	$(MEASURE) gate $(if $(UPDATE),--update)

@@ -15,9 +15,9 @@ from .proxies import Ours
 FIGURES = Path(__file__).parents[1] / "gate.toml"
 SCENARIOS = [counted.GET_200_B, counted.GET_8_KIB, counted.POST_900_B, counted.HTTP2_UPSTREAM]
 HEAD = """\
-# What a request may cost, as `make gate` counts it: instructions in user space and allocations, for a build with the
-# profile `gate`. More than these and the margin fails. `make gate UPDATE=1` writes what it counts: the commit that
-# brings higher figures says what they buy.
+# What a request may cost, as `make gate` counts it: instructions in user space and allocations, of the release build.
+# More than these and the margin fails. `make gate UPDATE=1` writes what it counts: the commit that brings higher
+# figures says what they buy.
 margin_percent = {margin}
 
 # What they were counted with. Another compiler, C library or processor counts a few percent otherwise.

@@ -17,7 +17,9 @@ class Ratio:
 
 
 def by_round(results, cell, proxy, value):
-    return {result["round"]: result[value] for result in results if (result["cell"], result["proxy"]) == (cell, proxy)}
+    """A proxy's figures in a cell, by round; what is None was not to be had."""
+    ours = (result for result in results if (result["cell"], result["proxy"]) == (cell, proxy))
+    return {result["round"]: result[value] for result in ours if result.get(value) is not None}
 
 
 def absolute(results, cell, proxy, value):

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from . import counted, latency, machine, memory, start, throughput
+from . import counted, goals, latency, machine, memory, page, start, throughput
 from .bench import Bench
 from .processes import Failed, Processes
 from .proxies import Envoy, Haproxy, Nginx, Ours
@@ -12,6 +12,8 @@ from .ratios import absolute, paired
 
 OURS = "liquid-auth-proxy"
 PARTS = ["throughput", "latency", "start", "memory", "counted"]
+# Those that take no minutes.
+QUICK_PARTS = 3
 
 
 def builds(given):
@@ -47,7 +49,17 @@ def run(options):
             results["counted"] = counted.measure(bench)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"all results: {options.json}")
+    print(f"\nall results: {options.json}")
+    show_goals(results)
+    page.write(options.json, options.page, options.note)
+    print(f"the page: {options.page}")
+
+
+def show_goals(results):
+    """The goals, for a terminal."""
+    print("\ngoals: plain, with PGO, stretch; " + ", ".join(results["ours"]))
+    for name, *limits in goals.rows(results):
+        print(f"  {name:72} {'  '.join(f'{limit:8}' for limit in limits[:3])}   {', '.join(limits[3:3 + len(results['ours'])])}")
 
 
 def show(results, cells, ours, peers):
