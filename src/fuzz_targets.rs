@@ -9,7 +9,7 @@ mod retry_after;
 
 pub use self::grant::grant;
 pub use self::retry_after::retry_after;
-pub use crate::proxy::fuzz_targets::{cut, guard, insert, mask, paths, rules, scan};
+pub use crate::proxy::fuzz_targets::{cut, guard, insert, mask, paths, rules, scan, steps};
 
 /// Splits off what stands before the first `end`; nothing is left where there is none.
 fn split(data: &[u8], end: u8) -> (&[u8], &[u8]) {

@@ -2,6 +2,7 @@
 
 mod guard;
 mod paths;
+pub mod steps;
 
 pub use self::guard::guard;
 pub use self::paths::{paths, rules};
