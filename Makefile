@@ -9,12 +9,15 @@ TIME ?= 60
 TARGETS ?=
 
 # What `make bench` measures: the builds, `PROXY='plain=PATH pgo=PATH'`; fewer and shorter rounds, `QUICK=1`; some parts
-# or cells, `ONLY='throughput' CELLS='200_B@64 8_KiB@64/http2-out'`; Envoy beside the other peers, `ENVOY=PATH`.
+# or cells, `ONLY='throughput' CELLS='200_B@64 8_KiB@64/http2-out'`; Envoy beside the other peers, `ENVOY=1`; a sentence
+# for the top of the page, `NOTE='…'`.
 PROXY ?=
 QUICK ?=
 ONLY ?=
 CELLS ?=
 ENVOY ?=
+NOTE ?=
+ENVOY_PROGRAM = target/bench/envoy/lib/python3*/site-packages/envoy/_bin/envoy
 
 # `make gate UPDATE=1` allows what it counts.
 UPDATE ?=
@@ -46,6 +49,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --features fuzzing --bench pure -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \
 		echo 'make lint: installing cargo-deny $(CARGO_DENY_VERSION) into the Cargo home'; \
@@ -63,10 +67,10 @@ fuzz:
 	scripts/fuzz.sh $(TIME) $(TARGETS)
 
 bench:
-	@scripts/bench-tools.sh
+	@scripts/bench-tools.sh $(if $(ENVOY),envoy)
 	$(if $(PROXY),,$(CARGO) build --release --locked)
 	$(MEASURE) run $(if $(QUICK),--quick) $(if $(PROXY),--proxy $(PROXY)) $(if $(ONLY),--only $(ONLY)) \
-		$(if $(CELLS),--cells $(CELLS)) $(if $(ENVOY),--envoy $(ENVOY))
+		$(if $(CELLS),--cells $(CELLS)) $(if $(ENVOY),--envoy $(ENVOY_PROGRAM)) $(if $(NOTE),--note '$(NOTE)')
 
 # It counts, so that a busy machine changes nothing. The build is the one that is shipped: without link-time
 # optimisation a request takes half as many instructions again, and other changes show.

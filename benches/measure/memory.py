@@ -26,7 +26,7 @@ class Watch:
     def look(self):
         while not self.over.wait(0.02):
             for kind, now in processes.memory(self.pid).items():
-                self.peak[kind] = max(self.peak[kind] or 0, now or 0)
+                self.peak[kind] = None if now is None else max(self.peak[kind] or 0, now)
 
     def __enter__(self):
         self.thread.start()

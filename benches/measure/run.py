@@ -6,8 +6,10 @@ from pathlib import Path
 
 from . import counted, goals, latency, machine, memory, page, start, throughput
 from .bench import Bench
+from .envoy import Envoy
+from .peers import Haproxy, Nginx
 from .processes import Failed, Processes
-from .proxies import Envoy, Haproxy, Nginx, Ours
+from .proxies import Ours
 from .ratios import absolute, paired
 
 OURS = "liquid-auth-proxy"
@@ -27,12 +29,14 @@ def builds(given):
 
 
 def run(options):
-    ours = builds(options.proxy)
+    ours = builds(options.proxy or [options.default])
     peers = [Nginx(), Haproxy()] if options.peers == "all" else []
     peers += [Envoy(options.envoy)] if options.envoy else []
     rounds = options.rounds or (3 if options.quick else 6)
     seconds = options.seconds or (2 if options.quick else 5)
-    results = {"machine": machine.describe(ours), "ours": [kind.name for kind in ours], "rounds": rounds, "seconds": seconds}
+    results = {"machine": machine.describe(ours, commit=not options.proxy), "ours": [kind.name for kind in ours], "rounds": rounds, "seconds": seconds}
+    if options.envoy:
+        results["machine"]["versions"]["Envoy"] = machine.first(r"/([\d.]+)/", [options.envoy, "--version"])
     with tempfile.TemporaryDirectory(prefix="bench-") as directory, Processes() as processes:
         bench = Bench(processes, directory, peers + ours, machine.cores())
         if "throughput" in options.only:
@@ -58,8 +62,9 @@ def run(options):
 def show_goals(results):
     """The goals, for a terminal."""
     print("\ngoals: plain, with PGO, stretch; " + ", ".join(results["ours"]))
-    for name, *limits in goals.rows(results):
-        print(f"  {name:72} {'  '.join(f'{limit:8}' for limit in limits[:3])}   {', '.join(limits[3:3 + len(results['ours'])])}")
+    for name, *columns in goals.rows(results):
+        limits, figures = columns[:3], columns[3:3 + len(results["ours"])]
+        print(f"  {name:74}{''.join(f'{limit:10}' for limit in limits)}{', '.join(figures).replace('*', '')}")
 
 
 def show(results, cells, ours, peers):

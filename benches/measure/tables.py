@@ -96,11 +96,13 @@ def memory(reader):
 
 
 def memory_plot(reader):
+    """PSS, if it was seen of all of them."""
+    kind = "pss" if all(result["pss"] is not None for result in reader.run["memory"]) else "rss"
     groups = []
     for cell in reader.cells("memory"):
-        sizes = {name: reader.value("memory", cell, name, "pss") or reader.value("memory", cell, name, "rss") for name in reader.names}
+        sizes = {name: reader.value("memory", cell, name, kind) for name in reader.names}
         groups.append((cell, {name: Bar(size / MIB) for name, size in sizes.items() if size}))
-    return bars("Memory, MiB (PSS)", groups, reader.names)
+    return bars(f"Memory, MiB ({kind.upper()})", groups, reader.names)
 
 
 def start(reader):
@@ -123,6 +125,6 @@ def system_calls(reader):
     calls = {result["proxy"]: result["calls"] for result in reader.run["counted"] if "calls" in result}
     named = {call for made in calls.values() for call, times in made.items() if times >= 0.01 and call != "total"}
     ordered = sorted(named, key=lambda call: -max(made.get(call, 0) for made in calls.values()))
-    rows = [[f"`{call}`", *(number(calls[name].get(call), "{:.2f}") for name in reader.names)] for call in ordered]
-    rows.append(["all", *(number(calls[name].get("total"), "{:.2f}") for name in reader.names)])
+    rows = [[f"`{call}`", *(number(calls.get(name, {}).get(call), "{:.2f}") for name in reader.names)] for call in ordered]
+    rows.append(["all", *(number(calls.get(name, {}).get("total"), "{:.2f}") for name in reader.names)])
     return table(["", *reader.names], rows)
