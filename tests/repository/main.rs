@@ -7,6 +7,7 @@
 mod claims;
 mod deployment;
 mod imports;
+mod performance;
 mod program;
 mod settings;
 mod tidiness;
@@ -18,8 +19,8 @@ use std::path::{Path, PathBuf};
 type File = (String, String);
 
 /// Never part of the repository, whatever they hold.
-const NOT_OURS: [&str; 8] =
-    [".git", ".venv", "target", "node_modules", "secrets", "artifacts", "corpus", "coverage"];
+const NOT_OURS: [&str; 9] =
+    [".git", ".venv", "target", "node_modules", "__pycache__", "secrets", "artifacts", "corpus", "coverage"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -19,7 +19,7 @@ const REGISTRIES: [(&str, &str, &str); 2] = [
 fn length_faults(files: &[File]) -> Vec<String> {
     files
         .iter()
-        .filter(|(path, _)| path.starts_with("src/") && path.ends_with(".rs"))
+        .filter(|(path, _)| path.starts_with("src/") && path.ends_with(".rs") || path.starts_with("benches/"))
         .filter(|(path, _)| !MAY_BE_LONGER.contains(&path.as_str()))
         .map(|(path, text)| (path, text.lines().count()))
         .filter(|(_, lines)| *lines > LINES)
