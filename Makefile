@@ -73,7 +73,7 @@ bench:
 		$(if $(CELLS),--cells $(CELLS)) $(if $(ENVOY),--envoy $(ENVOY_PROGRAM)) $(if $(NOTE),--note '$(NOTE)')
 
 # It counts, so that a busy machine changes nothing. The build is the one that is shipped: without link-time
-# optimisation a request takes half as many instructions again, and other changes show.
+# optimisation a request takes more than half as many instructions again, and other changes show.
 gate:
 	@scripts/bench-tools.sh gate
 	$(CARGO) build --release --locked
