@@ -167,7 +167,7 @@ impl Proxy {
             _ => response,
         };
         if is_head && let Some(length) = response.body_mut().leave_out() {
-            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
         }
         response.map(|body| body.with_record(record))
     }
