@@ -66,6 +66,8 @@ fn kinds() -> Vec<Kind> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
+    // The client wants one, though it speaks no TLS here. An error means that there is one already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let program = std::env::args().nth(1).ok_or("usage: training PROGRAM")?;
     for http2 in ["never", "auto"] {
         let answered = train(&program, http2).await?;
@@ -102,7 +104,8 @@ async fn train(program: &str, http2: &str) -> Result<usize, Failure> {
         .spawn()?;
     let trained = async {
         let ready = format!("http://127.0.0.1:{admin}/readyz");
-        while !reqwest::get(&ready).await.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        while !client.get(&ready).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut apps = JoinSet::new();
@@ -138,7 +141,7 @@ fn free_port() -> std::io::Result<u16> {
 
 /// An app of HTTP/1.1; with `short` connections each request has one of its own.
 async fn plain(port: u16, short: bool) -> Result<usize, Failure> {
-    let builder = reqwest::Client::builder();
+    let builder = reqwest::Client::builder().no_proxy();
     let client = if short { builder.pool_max_idle_per_host(0) } else { builder }.build()?;
     let kinds = kinds();
     for number in 0..REQUESTS {

@@ -228,7 +228,8 @@ impl Proxy {
         }
         let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
         let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
-        let upload = Upload::streamed(body, self.limits.max_body, Scan::of(&head), kept);
+        let scan = if body.is_end_stream() { Scan::without_body(&head) } else { Scan::of(&head) };
+        let upload = Upload::streamed(body, self.limits.max_body, scan, kept);
         // What is sent goes with its connection: a second try needs a head of its own.
         let again = (repeatable && fits).then(|| head.clone());
         let sent = self.send_surely(head, upload, again.as_ref(), cell, token).await?;

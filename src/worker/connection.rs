@@ -91,8 +91,9 @@ where
         let socket = Socket::new(connection, entry.life().clone());
         let ended = match &self.tls {
             None => self.speak(socket, &entry).await,
-            Some(tls) => match self.agree_on_tls(tls, socket, &entry).await {
-                Ok(Some(stream)) => self.speak(stream, &entry).await,
+            // In boxes of their own: who speaks no TLS has no room for it.
+            Some(tls) => match Box::pin(self.agree_on_tls(tls, socket, &entry)).await {
+                Ok(Some(stream)) => Box::pin(self.speak(stream, &entry)).await,
                 Ok(None) => Ok(()),
                 Err(error) => {
                     entry.life().end_for(Reason::Handshake);

@@ -48,10 +48,7 @@ impl Scan {
     /// The scan of a request with this head. Where its body's bytes would not show the name, the
     /// answer is yes from the start.
     pub(crate) fn of(head: &request::Parts) -> Self {
-        let query = head.uri.query().is_some_and(|query| {
-            let decoded: Vec<u8> = percent_decode_str(query).collect();
-            memmem::find(&decoded, FIELD).is_some()
-        });
+        let query = query_asks(head);
         let coded = head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
         // Of several types, servers may take any.
         let types = head.headers.get_all(CONTENT_TYPE).iter().count() > 1 || names_content(&head.headers);
@@ -61,6 +58,11 @@ impl Scan {
             tail: [0; KEPT],
             kept: 0,
         }
+    }
+
+    /// The scan of a request that has no body.
+    pub(crate) fn without_body(head: &request::Parts) -> Self {
+        Self { found: query_asks(head), notation: Notation::Other, tail: [0; KEPT], kept: 0 }
     }
 
     /// Whether what went by so far may ask for a refresh.
@@ -135,6 +137,13 @@ impl Notation {
             Self::Other => named || escaped(),
         }
     }
+}
+
+fn query_asks(head: &request::Parts) -> bool {
+    head.uri.query().is_some_and(|query| {
+        let decoded: Vec<u8> = percent_decode_str(query).collect();
+        memmem::find(&decoded, FIELD).is_some()
+    })
 }
 
 /// Whether `Connection` takes a header away that says how the body is to be read.
