@@ -197,7 +197,7 @@ fn say(what: impl fmt::Display) {
 
 /// Without what could disturb a terminal: anything may listen where a command asks.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
 }
 
 #[cfg(test)]

@@ -23,7 +23,10 @@ impl ClientTokenKeeper {
             SecretSource::File(path) => Some(Watch::new(path)),
             SecretSource::Value { .. } => None,
         };
-        Ok(Self { shared: Shared::new(token.source.read()?), watch })
+        // What the watch has seen, so that it tells of anything else.
+        let seen = watch.as_ref().and_then(Watch::secret).cloned();
+        let secret = seen.map_or_else(|| token.source.read(), Ok)?;
+        Ok(Self { shared: Shared::new(secret), watch })
     }
 
     /// What clients must show.
