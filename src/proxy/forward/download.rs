@@ -38,10 +38,20 @@ impl Download {
     }
 
     fn end(&mut self) {
-        // Where the request still goes on, nothing else can be sent.
+        // Where the request still goes on, nothing else can be sent. The library may know better: the end of a body
+        // whose length was announced is of no interest to it.
         let is_sent = self.request.as_ref().is_none_or(|request| request.has_ended());
-        if let Some(borrowed) = self.borrowed.take().filter(|_| is_sent) {
+        if let Some(borrowed) = self.borrowed.take().filter(|borrowed| is_sent || borrowed.single.is_ready())
+        {
             borrowed.give_back();
+        }
+        self.want_no_more();
+    }
+
+    /// A body that was held back until now will not be asked for any more.
+    fn want_no_more(&mut self) {
+        if let Some(request) = self.request.take().filter(|request| request.is_held_back()) {
+            request.dropped();
         }
     }
 }
@@ -63,7 +73,10 @@ impl Body for Download {
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => this.end(),
             // Nor behind the last of the bytes that were announced.
             Poll::Ready(Some(Ok(_))) => this.end_if_over(),
-            Poll::Ready(Some(Err(_))) => this.borrowed = None,
+            Poll::Ready(Some(Err(_))) => {
+                this.borrowed = None;
+                this.want_no_more();
+            }
         }
         frame
     }
@@ -74,5 +87,11 @@ impl Body for Download {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.want_no_more();
     }
 }

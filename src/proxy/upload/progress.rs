@@ -92,7 +92,7 @@ impl Progress {
 
     pub(super) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let mut rest = self.lock();
-        if self.is_held_back() {
+        if self.is_held_back() && matches!(rest.slot, Slot::Here(_)) {
             return rest.wait(cx);
         }
         let polled = rest.poll_frame(cx);
@@ -137,7 +137,7 @@ impl Progress {
     }
 
     /// Nobody takes frames any more. The rest stays as long as it may have to be sent another way.
-    pub(super) fn dropped(&self) {
+    pub(in crate::proxy) fn dropped(&self) {
         let mut rest = self.lock();
         rest.taken = false;
         rest.let_go_unless_wanted();
@@ -301,6 +301,10 @@ impl Rest {
     fn let_go_unless_wanted(&mut self) {
         if !self.taken && !self.kept.fits() && matches!(self.slot, Slot::Here(_)) {
             self.slot = Slot::Gone;
+            // Whoever still holds on to it, waiting for the client, has to hear of that.
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::{asked, proxy};
 use crate::support::client::Client;
+use crate::support::daemon::Builder;
+use crate::support::upstream::Upstream;
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
@@ -80,4 +82,46 @@ async fn a_connection_that_its_client_wants_closed_is_closed() {
     let answer = String::from_utf8(client.until_closed().await).unwrap();
     assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nlast"), "{answer}");
+}
+
+/// An API that answers instead of asking for the body: what waits for it on both sides comes to its end.
+#[tokio::test]
+async fn a_body_that_nobody_asked_for_holds_no_connection() {
+    // The second may not be sent twice, so nothing of it is kept.
+    for path in ["/x", "/checkout/complete"] {
+        for is_sent in [false, true] {
+            let (mut upstream, daemon) = proxy().await;
+            let head =
+                format!("POST {path} HTTP/1.1\nHost: localhost\nContent-Length: 4\nExpect: 100-continue");
+            let (mut client, call) = asked(&mut upstream, &daemon, &head).await;
+            if is_sent {
+                client.send(b"body").await;
+            }
+            let call = call.answer("403 Forbidden", "", "no").await;
+            assert_eq!(client.answer().await.status, 403);
+            call.closed().await;
+            if is_sent {
+                client.head("GET /next HTTP/1.1\nHost: localhost").await;
+                upstream.call().await.answer("200 OK", "", "next").await;
+                assert_eq!(client.answer().await.text(), "next");
+            } else {
+                assert_eq!(client.until_closed().await, b"");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_401_instead_of_the_go_ahead_is_answered_with_the_body_and_leaves_nothing_behind() {
+    let mut upstream = Upstream::with_new_tokens().await;
+    let daemon = Builder::new(&upstream.base_url()).ready().await;
+    let head = "POST /x HTTP/1.1\nHost: localhost\nContent-Length: 4\nExpect: 100-continue";
+    let (mut client, call) = asked(&mut upstream, &daemon, head).await;
+    client.send(b"body").await;
+    let first = call.answer("401 Unauthorized", "", "{}").await;
+    let mut second = upstream.call().await;
+    assert_eq!(second.body(4).await, b"body");
+    second.answer("200 OK", "", "done").await;
+    assert!(client.until(b"done").await.starts_with(b"HTTP/1.1 100 Continue"));
+    first.closed().await;
 }

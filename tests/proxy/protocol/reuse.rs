@@ -93,6 +93,24 @@ async fn a_post_that_was_read_is_never_sent_twice() {
     }
 }
 
+/// Over HTTP/2 a body may end in a frame of its own, which is of no interest to an API that knows its length.
+#[tokio::test]
+async fn a_body_whose_end_comes_apart_leaves_the_connection_to_the_next_request() {
+    let mut world = world((Version::Two, Version::One), &[]).await;
+    for _ in 0..5 {
+        let mut asked = world.caller.begin("POST", "/x", &[("content-length", "4")]).await;
+        asked.send(b"body").await;
+        asked.end(&[]).await;
+        let mut call = world.api.call().await;
+        assert_eq!(call.rest().await.0, b"body");
+        call.answer(200, "{}").await;
+        assert_eq!(asked.answer().await, (200, "{}".to_owned()));
+        world.caller.again(asked);
+    }
+    let connects = world.daemon.metric(r#"liquid_proxy_upstream_connects_total{outcome="connected"}"#).await;
+    assert_eq!(connects, 1.0);
+}
+
 /// What is tried again is not tried for ever.
 #[tokio::test]
 async fn an_api_that_closes_every_connection_is_a_bad_gateway() {
