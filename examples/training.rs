@@ -6,7 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "what a program says to whoever started it")]
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use liquid_auth_proxy::sandbox::{Sandbox, Settings, Tls};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -101,11 +102,16 @@ async fn train(program: &str, http2: &str) -> Result<usize, Failure> {
         .env("LIQUID_LOG__ACCESS", "off")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // Where the training fails nothing is left running.
+        .kill_on_drop(true)
         .spawn()?;
     let trained = async {
         let ready = format!("http://127.0.0.1:{admin}/readyz");
         let client = reqwest::Client::builder().no_proxy().build()?;
         while !client.get(&ready).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+            if let Some(ended) = proxy.try_wait()? {
+                return Err(format!("the program ended with {ended} before it was ready").into());
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut apps = JoinSet::new();
@@ -127,8 +133,9 @@ async fn train(program: &str, http2: &str) -> Result<usize, Failure> {
     };
     let trained = tokio::time::timeout(Duration::from_secs(300), trained).await;
     // A normal end: a program that is killed writes no profile.
-    Command::new("kill").args(["-TERM", &proxy.id().to_string()]).status()?;
-    let ended = proxy.wait()?;
+    let id = proxy.id().ok_or("the program has ended before its training")?;
+    Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+    let ended = proxy.wait().await?;
     std::fs::remove_dir_all(&directory)?;
     let answered = trained.map_err(|_| "the training did not end in time")??;
     if ended.success() { Ok(answered) } else { Err(format!("the program ended with {ended}").into()) }
