@@ -222,7 +222,7 @@ impl Proxy {
         token: &Current,
     ) -> Result<Response<Body>, Refusal> {
         let repeatable = self.replay.allows(&head, path);
-        let suits = repeatable && in_band::suits(&head, self.replay.buffer());
+        let suits = repeatable && cell.asks_in_band() && in_band::suits(&head, self.replay.buffer());
         if let Some(claim) = suits.then(|| cell.claim_in_band(token)).flatten() {
             return Box::pin(self.forward_asking(head, body, path, cell, token, claim)).await;
         }

@@ -152,10 +152,15 @@ impl TokenCell {
         self.handle.nudge(Nudge::Offer(grant));
     }
 
+    /// Whether the manager wants the next token to be asked for in an app's request.
+    pub fn asks_in_band(&self) -> bool {
+        self.seen.borrow().in_band
+    }
+
     /// The right to ask for the next token in an app's request, if the manager wants that and no other
     /// request is at it.
     pub fn claim_in_band(&self, current: &Current) -> Option<Claim> {
-        if !self.seen.borrow().in_band {
+        if !self.asks_in_band() {
             return None;
         }
         self.handle.claims.claim(current.generation)
