@@ -171,8 +171,8 @@ impl Proxy {
         };
         // The rest may have taken a while.
         let newer = cell.newer_at_hand(rejected).unwrap_or(newer);
-        let scan = Scan::of(&head);
-        let mut second = self.send(head, Upload::held(body, scan, Kept::nothing()), cell, &newer).await?;
+        let upload = Upload::held(body.clone(), Scan::of(&head), Kept::all(body));
+        let mut second = self.send_surely(head.clone(), upload, Some(&head), cell, &newer).await?;
         let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
         self.metrics.sent_again(accepted);
         if accepted {

@@ -5,7 +5,7 @@ mod late_end;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
@@ -166,6 +166,35 @@ async fn a_body_that_its_client_breaks_is_not_the_apis_fault() {
     client.send_chunk(b"begin").await;
     client.send(b"no chunk\r\n").await;
     own_answer::check(&client.answer().await, "request_broken", "http_request_error", "/x");
+}
+
+/// The second try after a 401 is a request like any other: the API may close its connection just then. Requests of
+/// one client connection share the connections to the API.
+#[tokio::test]
+async fn a_second_try_whose_connection_was_closed_is_made_on_another() {
+    let mut upstream = Upstream::with_new_tokens().await;
+    let daemon = Builder::new(&upstream.base_url()).ready().await;
+    let mut sender = connect(&daemon).await;
+    let mut get = |path| {
+        let mut request = request(&daemon, path, "");
+        *request.method_mut() = Method::GET;
+        tokio::spawn(sender.send_request(request))
+    };
+    let (first, call) = (get("/first"), upstream.call().await);
+    let (second, other) = (get("/second"), upstream.call().await);
+    let call = call.answer("200 OK", "", "{}").await;
+    answer(first.await.unwrap().unwrap()).await;
+    let other = other.answer("200 OK", "", "{}").await;
+    answer(second.await.unwrap().unwrap()).await;
+
+    let third = get("/third");
+    // The connection that was used last is used next.
+    let _rejected = other.next().await.unwrap().answer("401 Unauthorized", "", "{}").await;
+    let again = call.next().await.unwrap();
+    assert_eq!(again.header("authorization"), [format!("Bearer {}", Upstream::token(2))]);
+    drop(again);
+    upstream.call().await.answer("200 OK", "", "done").await;
+    assert_eq!(answer(third.await.unwrap().unwrap()).await.text(), "done");
 }
 
 #[tokio::test]
