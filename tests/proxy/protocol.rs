@@ -26,16 +26,10 @@ use http::HeaderMap;
 use self::api::Api;
 use self::caller::Caller;
 use crate::support::daemon::{Builder, Daemon};
+use crate::support::tls::Version;
 
 /// Header fields as a test writes them.
 type Fields<'a> = &'a [(&'a str, &'a str)];
-
-/// A version of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
-}
 
 /// What an app speaks with the proxy, and the proxy with the API.
 type Crossing = (Version, Version);

@@ -13,6 +13,7 @@ pub mod recorder;
 pub mod secrets;
 pub mod seen;
 pub mod strict;
+pub mod tls;
 pub mod upstream;
 
 use std::time::{Duration, Instant};

@@ -16,13 +16,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
+pub use crate::support::tls::Version;
+use crate::support::tls::acceptor;
 use crate::support::upstream::TOKEN;
 
 /// What a 429 asks for, seconds.
@@ -30,12 +30,6 @@ const PATIENCE: u64 = 1;
 
 /// The pieces of a long body, bytes.
 const PIECE: usize = 10_007;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    One,
-    Two,
-}
 
 /// A running one.
 pub struct Api {
@@ -103,22 +97,6 @@ impl Drop for Api {
     fn drop(&mut self) {
         self.serving.abort();
     }
-}
-
-fn acceptor(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>, version: Version) -> TlsAcceptor {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    if version == Version::One {
-        config.alpn_protocols.remove(0);
-    }
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, seen: Arc<Mutex<Seen>>) {

@@ -2,15 +2,12 @@
 //! itself, in HTTP/1.1.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Response};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -19,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::line::{Left, Line};
 use super::{Fields, Piece, Version, streams};
+use crate::support::tls::acceptor;
 use crate::support::upstream::{TOKEN, authentication};
 use crate::support::within_limit;
 
@@ -114,22 +112,6 @@ impl Drop for Api {
     fn drop(&mut self) {
         self.serving.abort();
     }
-}
-
-fn acceptor(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>, version: Version) -> TlsAcceptor {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = match version {
-        Version::One => vec![b"http/1.1".to_vec()],
-        Version::Two => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-    };
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, hands: Hands) {
