@@ -5,6 +5,7 @@
 
 mod connect;
 mod download;
+mod drained;
 mod failure;
 mod head;
 mod pool;

@@ -30,6 +30,11 @@ impl<T> ReadAhead<T> {
         Self { io, ahead: Vec::new(), taken: 0 }
     }
 
+    /// The stream itself.
+    pub(super) fn get_ref(&self) -> &T {
+        &self.io
+    }
+
     /// Gives what is at hand already.
     fn give(&mut self, buffer: &mut ReadBuf<'_>) {
         let rest = &self.ahead[self.taken..];
