@@ -86,20 +86,15 @@ impl Body {
         Self { kind: Kind::Held { bytes, _room: room }, record: None }
     }
 
-    /// The API's body, given up when no frame comes for `idle_timeout`.
-    pub(super) fn upstream(incoming: Download, idle_timeout: Duration) -> Self {
-        let streamed =
-            Streamed { incoming, idle_timeout, timer: None, waiting: false, request: None, failed: None };
+    /// The API's body, given up when no frame comes for `idle_timeout`. Where it began before all of its `request`
+    /// had gone through, it is broken off if what comes of that yet asks for a new token.
+    pub(super) fn upstream(
+        incoming: Download,
+        idle_timeout: Duration,
+        request: Option<Arc<Progress>>,
+    ) -> Self {
+        let streamed = Streamed { incoming, idle_timeout, timer: None, waiting: false, request, failed: None };
         Self { kind: Kind::Upstream(streamed), record: None }
-    }
-
-    /// The same body, of an answer that began before all of its request had gone through. It is broken
-    /// off if what comes of the request yet asks for a new token.
-    pub(super) fn while_request_goes_on(mut self, request: Arc<Progress>) -> Self {
-        if let Kind::Upstream(streamed) = &mut self.kind {
-            streamed.request = Some(request);
-        }
-        self
     }
 
     /// The length of a body that did not come from the API, which is left out: the answer to a HEAD has none, and

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, request};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -31,7 +31,7 @@ use tokio::time::{Instant, Sleep};
 use self::connect::Connect;
 pub(super) use self::download::Download;
 pub(super) use self::failure::{Fate, Unanswered};
-use self::pool::{Lease, Pool};
+use self::pool::{Borrowed, Lease, Pool};
 pub use self::wire::LocalExecutor;
 use super::error::Refusal;
 use super::upload::{Progress, Upload, Waiting};
@@ -60,6 +60,9 @@ pub(super) struct Upstream {
 
 /// What waits for an answer's head, and goes on with its connection.
 type Timer = Pin<Box<Sleep>>;
+
+/// What the library says of a request.
+type Outcome = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 impl Upstream {
     /// The way to the API at `base_url`, which has a scheme and an authority.
@@ -95,19 +98,34 @@ impl Upstream {
     /// way then. Dropping the future gives the request up and closes its connection.
     pub(super) async fn send(
         &self,
-        head: request::Parts,
-        body: Upload,
+        request: Request<Upload>,
         progress: &Arc<Progress>,
     ) -> Result<Response<Download>, Unanswered> {
-        let mut request = Request::from_parts(head, body);
+        let Some(mut borrowed) = self.pool.ready() else {
+            return Box::pin(self.send_patiently(request, progress)).await;
+        };
+        let was_used = borrowed.was_used;
+        let answering = pin!(borrowed.single.try_send_request(self.for_http1(request, progress)));
+        let answer = self.in_time(answering, progress, &mut borrowed.timer).await?;
+        match settled(answer, Some(borrowed), was_used, progress)? {
+            Ok(answer) => Ok(answer),
+            Err(back) => Box::pin(self.send_patiently(back, progress)).await,
+        }
+    }
+
+    /// The same where no connection may be at hand, or one was that had closed.
+    async fn send_patiently(
+        &self,
+        mut request: Request<Upload>,
+        progress: &Arc<Progress>,
+    ) -> Result<Response<Download>, Unanswered> {
         let mut closed = 0;
         loop {
             let at_hand = if closed <= CLOSED { self.pool.at_hand().await } else { None };
             let lease = match at_hand {
                 Some(lease) => lease,
                 None => {
-                    let lease =
-                        Box::pin(self.pool.wait()).await.map_err(|failed| failed.refusal(&self.place))?;
+                    let lease = self.pool.wait().await.map_err(|failed| failed.refusal(&self.place))?;
                     // It is from now on that the API may be waited for.
                     progress.goes_on();
                     lease
@@ -135,51 +153,31 @@ impl Upstream {
         request: Request<Upload>,
         progress: &Arc<Progress>,
     ) -> Result<Result<Response<Download>, Request<Upload>>, Unanswered> {
-        let (outcome, was_used, borrowed) = match lease {
+        match lease {
             Lease::Single(mut borrowed) => {
                 let was_used = borrowed.was_used;
-                let mut request = self.for_http1(request);
-                if progress.is_held_back() {
-                    let progress = progress.clone();
-                    hyper::ext::on_informational(&mut request, move |answer| {
-                        if answer.status() == StatusCode::CONTINUE {
-                            progress.go_ahead();
-                        }
-                    });
-                }
-                let answering = borrowed.single.try_send_request(request);
+                let answering = pin!(borrowed.single.try_send_request(self.for_http1(request, progress)));
                 let answer = self.in_time(answering, progress, &mut borrowed.timer).await?;
-                (answer, was_used, Some(borrowed))
+                settled(answer, Some(borrowed), was_used, progress)
             }
             Lease::Shared(mut shared) => {
                 // The library does not tell of the go-ahead there.
                 if progress.is_held_back() {
                     progress.go_ahead();
                 }
-                let answering = shared.try_send_request(self.for_http2(request));
-                (self.in_time(answering, progress, &mut None).await?, true, None)
+                let answering = pin!(shared.try_send_request(self.for_http2(request)));
+                settled(self.in_time(answering, progress, &mut None).await?, None, true, progress)
             }
-        };
-        match outcome {
-            Ok(answer) => {
-                head::check(&answer)?;
-                Ok(Ok(answer.map(|incoming| Download::new(incoming, borrowed, progress))))
-            }
-            Err(mut error) => match error.take_message() {
-                Some(back) => Ok(Err(back)),
-                None => Err(failure::unanswered(error.error(), progress, was_used)),
-            },
         }
     }
 
     /// The outcome of a call, if it comes in time.
-    async fn in_time(
-        &self,
-        answering: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>,
-        progress: &Progress,
-        timer: &mut Option<Timer>,
-    ) -> Result<Result<Response<Incoming>, TrySendError<Request<Upload>>>, Refusal> {
-        let mut answering = pin!(answering);
+    fn in_time<'a>(
+        &'a self,
+        mut answering: Pin<&'a mut impl Future<Output = Outcome>>,
+        progress: &'a Progress,
+        timer: &'a mut Option<Timer>,
+    ) -> impl Future<Output = Result<Outcome, Refusal>> + 'a {
         let shortest = self.response_timeout.min(self.idle_timeout);
         // One that was set for the connection's last request may ring too early, which is looked into, and must not
         // too late.
@@ -189,7 +187,7 @@ impl Upstream {
             timer.as_mut().reset(Instant::now() + shortest);
         }
         let mut go_ahead = progress.is_held_back().then(|| Box::pin(tokio::time::sleep(GO_AHEAD)));
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if let Poll::Ready(outcome) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(outcome));
             }
@@ -210,11 +208,10 @@ impl Upstream {
             }
             Poll::Pending
         })
-        .await
     }
 
     /// A request as HTTP/1.1 has it: a path, and whose it is in `Host`.
-    fn for_http1(&self, mut request: Request<Upload>) -> Request<Upload> {
+    fn for_http1(&self, mut request: Request<Upload>, progress: &Arc<Progress>) -> Request<Upload> {
         if request.uri().authority().is_some() {
             *request.uri_mut() = path_and_query(request.uri()).into();
         }
@@ -229,6 +226,14 @@ impl Upstream {
         if headers.contains_key(TE) {
             // It goes with the connection, and `Connection` must name it (RFC 9110, section 10.1.4).
             headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
+        if progress.is_held_back() {
+            let progress = progress.clone();
+            hyper::ext::on_informational(&mut request, move |answer| {
+                if answer.status() == StatusCode::CONTINUE {
+                    progress.go_ahead();
+                }
+            });
         }
         request
     }
@@ -256,6 +261,25 @@ impl Upstream {
             Waiting::ForUpstream if progress.has_ended() => Refusal::UpstreamTimeout(self.response_timeout),
             Waiting::ForUpstream => Refusal::UpstreamTimeout(self.idle_timeout),
         }
+    }
+}
+
+/// What came of a call. `Ok(Err(_))`: nothing, and the request is as it was.
+fn settled(
+    outcome: Outcome,
+    borrowed: Option<Borrowed>,
+    was_used: bool,
+    progress: &Arc<Progress>,
+) -> Result<Result<Response<Download>, Request<Upload>>, Unanswered> {
+    match outcome {
+        Ok(answer) => {
+            head::check(&answer)?;
+            Ok(Ok(answer.map(|incoming| Download::new(incoming, borrowed, progress))))
+        }
+        Err(mut error) => match error.take_message() {
+            Some(back) => Ok(Err(back)),
+            None => Err(failure::unanswered(error.error(), progress, was_used)),
+        },
     }
 }
 

@@ -81,21 +81,17 @@ impl Proxy {
         }
     }
 
-    /// Sends a request, and sends it again if the API did nothing with it: it says so, or it closed the connection
-    /// when the request came, and nothing is lost by carrying it out twice. `again` is the head to send then.
-    pub(super) async fn send_surely(
+    /// Sends a request again if the API did nothing with it: it says so, or it closed the connection when the
+    /// request came, and nothing is lost by carrying it out twice. `again` is the head to send then.
+    pub(super) async fn send_again(
         &self,
-        head: request::Parts,
-        upload: (Upload, Arc<Progress>),
+        unanswered: Unanswered,
+        progress: &Arc<Progress>,
         again: Option<&request::Parts>,
         cell: &TokenCell,
         token: &Current,
     ) -> Result<Sent, Refusal> {
-        let progress = upload.1.clone();
-        let Unanswered { refusal, fate } = match self.send(head, upload, cell, token).await {
-            Ok(sent) => return Ok(sent),
-            Err(unanswered) => unanswered,
-        };
+        let Unanswered { refusal, fate } = unanswered;
         let may_be_sent = |head: &&request::Parts| match fate {
             Fate::Untouched => true,
             Fate::Crossed => head.method.is_idempotent(),
@@ -104,11 +100,11 @@ impl Proxy {
         let Some(head) = again.filter(may_be_sent).filter(|_| progress.may_be_whole()) else {
             return Err(refusal);
         };
-        let Some(body) = Box::pin(upload::whole(&progress, self.upstream.idle_timeout())).await? else {
+        let Some(body) = upload::whole(progress, self.upstream.idle_timeout()).await? else {
             return Err(refusal);
         };
         let upload = Upload::held(body.clone(), Scan::of(head), Kept::all(body));
-        Ok(Box::pin(self.send(head.clone(), upload, cell, token)).await?)
+        Ok(self.send(head.clone(), upload, cell, token).await?)
     }
 
     /// What was sent, or, if the API answered 401 and a newer token is to be had, what came of the request
@@ -122,17 +118,22 @@ impl Proxy {
         rejected: Generation,
     ) -> Result<Sent, Refusal> {
         if sent.response.status() != StatusCode::UNAUTHORIZED {
-            self.routes.forget(&sent.method, path.as_written());
-            sent.progress.is_final();
-            return Ok(sent);
+            return Ok(self.accepted(sent, path));
         }
-        match Box::pin(self.once_more(&sent, again, path, cell, rejected)).await? {
+        match self.once_more(&sent, again, path, cell, rejected).await? {
             Some(second) => Ok(second),
             None => {
                 sent.progress.is_final();
                 Ok(sent)
             }
         }
+    }
+
+    /// What was sent with a token that the API accepts.
+    pub(super) fn accepted(&self, sent: Sent, path: &Readings<'_>) -> Sent {
+        self.routes.forget(&sent.method, path.as_written());
+        sent.progress.is_final();
+        sent
     }
 
     /// Sends the request a second time with a newer token, if there is one to be had and the request is
@@ -172,7 +173,11 @@ impl Proxy {
         // The rest may have taken a while.
         let newer = cell.newer_at_hand(rejected).unwrap_or(newer);
         let upload = Upload::held(body.clone(), Scan::of(&head), Kept::all(body));
-        let mut second = self.send_surely(head.clone(), upload, Some(&head), cell, &newer).await?;
+        let progress = upload.1.clone();
+        let mut second = match self.send(head.clone(), upload, cell, &newer).await {
+            Ok(second) => second,
+            Err(unanswered) => self.send_again(unanswered, &progress, Some(&head), cell, &newer).await?,
+        };
         let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
         self.metrics.sent_again(accepted);
         if accepted {

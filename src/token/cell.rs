@@ -79,16 +79,15 @@ impl TokenCell {
 
     /// The current token; waits for one while there is none and waiting may help.
     pub async fn current(&self) -> Result<Current, Unavailable> {
-        match self.usable() {
+        match self.at_hand() {
             Some(current) => Ok(current),
-            // Seldom, and more than a request should carry with it.
-            None => Box::pin(self.wait()).await,
+            None => self.wait().await,
         }
     }
 
     /// The current token, if it is newer than one to which the API answered 401.
     pub fn newer_at_hand(&self, rejected: Generation) -> Option<Current> {
-        self.usable().filter(|current| current.generation > rejected)
+        self.at_hand().filter(|current| current.generation > rejected)
     }
 
     /// Tells the manager that the API answered 401 to a token.
@@ -171,7 +170,8 @@ impl TokenCell {
         self.handle.clock.now()
     }
 
-    fn usable(&self) -> Option<Current> {
+    /// The current token, if there is one.
+    pub fn at_hand(&self) -> Option<Current> {
         let mut seen = self.seen.borrow_mut();
         // An error means that the manager is gone: what it said last still holds until its end.
         if seen.receiver.has_changed().unwrap_or(false) {
@@ -195,7 +195,7 @@ impl TokenCell {
                 return Err(hopeless);
             }
             // A token may have come between the look before this wait and the one just now.
-            if let Some(current) = self.usable() {
+            if let Some(current) = self.at_hand() {
                 return Ok(current);
             }
             if self.changed(&mut receiver, deadline).await.is_none() {

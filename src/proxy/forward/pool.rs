@@ -110,6 +110,13 @@ impl Pool {
         receiver.await.unwrap_or_else(|_| Err(Unconnected::stopped()))
     }
 
+    /// The use of a connection for one request at a time, if the last one that was given back can be used at once.
+    pub(super) fn ready(&self) -> Option<Borrowed> {
+        let mut idle = self.0.idle.borrow_mut();
+        let now = Instant::now();
+        idle.pop_back_if(|last| last.single.is_ready() && last.is_fit(now)).map(|last| last.lend(self))
+    }
+
     /// The use of a connection that is there.
     pub(super) async fn at_hand(&self) -> Option<Lease> {
         if let Some(shared) = self.shared() {
@@ -128,13 +135,7 @@ impl Pool {
                 tokio::task::yield_now().await;
             }
             if idle.single.is_ready() {
-                return Some(Lease::Single(Borrowed {
-                    single: idle.single,
-                    was_used: true,
-                    timer: idle.timer,
-                    born: idle.born,
-                    pool: self.clone(),
-                }));
+                return Some(Lease::Single(idle.lend(self)));
             }
         }
     }
@@ -256,6 +257,11 @@ impl Pool {
 impl Idle {
     fn is_fit(&self, now: Instant) -> bool {
         !self.single.is_closed() && now < self.since + IDLE && now < self.born + AGE
+    }
+
+    fn lend(self, pool: &Pool) -> Borrowed {
+        let Self { single, born, timer, .. } = self;
+        Borrowed { single, was_used: true, timer, born, pool: pool.clone() }
     }
 }
 
