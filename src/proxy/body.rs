@@ -93,7 +93,8 @@ impl Body {
         idle_timeout: Duration,
         request: Option<Arc<Progress>>,
     ) -> Self {
-        let streamed = Streamed { incoming, idle_timeout, timer: None, waiting: false, request, failed: None };
+        let streamed =
+            Streamed { incoming, idle_timeout, timer: None, waiting: false, request, failed: None };
         Self { kind: Kind::Upstream(streamed), record: None }
     }
 

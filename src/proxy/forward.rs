@@ -3,6 +3,7 @@
 //! Behind this seam are the connection pool, TLS and timeouts. Where it dials, which name it checks
 //! and what it says in `Host` come from the configuration alone, never from a request.
 
+mod answering;
 mod connect;
 mod download;
 mod drained;
@@ -13,37 +14,31 @@ mod read_ahead;
 mod tunnel;
 mod wire;
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use rustls::ClientConfig;
-use tokio::time::{Instant, Sleep};
 
+use self::answering::Patience;
+pub(super) use self::answering::{Answering, Outcome};
 use self::connect::Connect;
 pub(super) use self::download::Download;
 pub(super) use self::failure::{Fate, Unanswered};
 use self::pool::{Borrowed, Lease, Pool};
 pub use self::wire::LocalExecutor;
+use self::wire::Multiplexed;
 use super::error::Refusal;
-use super::upload::{Progress, Upload, Waiting};
+use super::upload::{Progress, Upload};
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 
 /// How many connections from the pool may turn out to be closed before a request asks for a new one; as many of
 /// those may.
 const CLOSED: usize = 3;
-
-/// How long a body is held back for the API to ask for it: not every server knows how (RFC 9110, section 10.1.1).
-const GO_AHEAD: Duration = Duration::from_secs(1);
 
 /// One worker's way to the API.
 #[derive(Debug)]
@@ -54,15 +49,8 @@ pub(super) struct Upstream {
     host: HeaderValue,
     /// The authority for people, and how it is reached.
     place: String,
-    response_timeout: Duration,
-    idle_timeout: Duration,
+    patience: Patience,
 }
-
-/// What waits for an answer's head, and goes on with its connection.
-type Timer = Pin<Box<Sleep>>;
-
-/// What the library says of a request.
-type Outcome = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 impl Upstream {
     /// The way to the API at `base_url`, which has a scheme and an authority.
@@ -84,37 +72,33 @@ impl Upstream {
             scheme,
             authority,
             place,
-            response_timeout: config.response_timeout,
-            idle_timeout: config.idle_timeout,
+            patience: Patience { response: config.response_timeout, idle: config.idle_timeout },
         }
     }
 
     /// How long an answer's body may stand still.
     pub(super) fn idle_timeout(&self) -> Duration {
-        self.idle_timeout
+        self.patience.idle
     }
 
-    /// Sends a request; returns when the head of the answer is there. The body may still be on its
-    /// way then. Dropping the future gives the request up and closes its connection.
-    pub(super) async fn send(
+    /// Sends a request by the connection that was given back last, if it can be used at once.
+    ///
+    /// # Errors
+    /// It cannot, or there is none: the request as it was.
+    pub(super) fn ask(
         &self,
         request: Request<Upload>,
         progress: &Arc<Progress>,
-    ) -> Result<Response<Download>, Unanswered> {
-        let Some(mut borrowed) = self.pool.ready() else {
-            return Box::pin(self.send_patiently(request, progress)).await;
-        };
-        let was_used = borrowed.was_used;
-        let answering = pin!(borrowed.single.try_send_request(self.for_http1(request, progress)));
-        let answer = self.in_time(answering, progress, &mut borrowed.timer).await?;
-        match settled(answer, Some(borrowed), was_used, progress)? {
-            Ok(answer) => Ok(answer),
-            Err(back) => Box::pin(self.send_patiently(back, progress)).await,
+    ) -> Result<Answering<impl Future<Output = Outcome> + use<>>, Box<Request<Upload>>> {
+        match self.pool.ready() {
+            Some(borrowed) => Ok(self.ask_by(borrowed, request, progress)),
+            None => Err(Box::new(request)),
         }
     }
 
-    /// The same where no connection may be at hand, or one was that had closed.
-    async fn send_patiently(
+    /// Sends a request, whatever it has to wait for; returns when the head of the answer is there. The body may
+    /// still be on its way then. Dropping the future gives the request up and closes its connection.
+    pub(super) async fn send(
         &self,
         mut request: Request<Upload>,
         progress: &Arc<Progress>,
@@ -131,11 +115,15 @@ impl Upstream {
                     lease
                 }
             };
-            match self.ask(lease, request, progress).await? {
+            let asked = match lease {
+                Lease::Single(borrowed) => self.ask_by(borrowed, request, progress).await,
+                Lease::Shared(shared) => self.ask_among_others(shared, request, progress).await,
+            };
+            match asked? {
                 Ok(answer) => return Ok(answer),
                 // Nothing of it was written: the connection had closed.
                 Err(back) if closed < 2 * CLOSED => {
-                    request = back;
+                    request = *back;
                     closed += 1;
                 }
                 Err(_) => {
@@ -146,68 +134,28 @@ impl Upstream {
         }
     }
 
-    /// Sends a request on this connection. `Ok(Err(_))`: it could not, and the request is as it was.
-    async fn ask(
+    fn ask_by(
         &self,
-        lease: Lease,
+        mut borrowed: Borrowed,
         request: Request<Upload>,
         progress: &Arc<Progress>,
-    ) -> Result<Result<Response<Download>, Request<Upload>>, Unanswered> {
-        match lease {
-            Lease::Single(mut borrowed) => {
-                let was_used = borrowed.was_used;
-                let answering = pin!(borrowed.single.try_send_request(self.for_http1(request, progress)));
-                let answer = self.in_time(answering, progress, &mut borrowed.timer).await?;
-                settled(answer, Some(borrowed), was_used, progress)
-            }
-            Lease::Shared(mut shared) => {
-                // The library does not tell of the go-ahead there.
-                if progress.is_held_back() {
-                    progress.go_ahead();
-                }
-                let answering = pin!(shared.try_send_request(self.for_http2(request)));
-                settled(self.in_time(answering, progress, &mut None).await?, None, true, progress)
-            }
-        }
+    ) -> Answering<impl Future<Output = Outcome> + use<>> {
+        let call = borrowed.single.try_send_request(self.for_http1(request, progress));
+        Answering::new(call, Some(borrowed), progress, self.patience)
     }
 
-    /// The outcome of a call, if it comes in time.
-    fn in_time<'a>(
-        &'a self,
-        mut answering: Pin<&'a mut impl Future<Output = Outcome>>,
-        progress: &'a Progress,
-        timer: &'a mut Option<Timer>,
-    ) -> impl Future<Output = Result<Outcome, Refusal>> + 'a {
-        let shortest = self.response_timeout.min(self.idle_timeout);
-        // One that was set for the connection's last request may ring too early, which is looked into, and must not
-        // too late.
-        if self.response_timeout != self.idle_timeout
-            && let Some(timer) = timer.as_mut().filter(|timer| timer.deadline() > Instant::now() + shortest)
-        {
-            timer.as_mut().reset(Instant::now() + shortest);
+    fn ask_among_others(
+        &self,
+        mut shared: Multiplexed,
+        request: Request<Upload>,
+        progress: &Arc<Progress>,
+    ) -> Answering<impl Future<Output = Outcome> + use<>> {
+        // The library does not tell of the go-ahead there.
+        if progress.is_held_back() {
+            progress.go_ahead();
         }
-        let mut go_ahead = progress.is_held_back().then(|| Box::pin(tokio::time::sleep(GO_AHEAD)));
-        poll_fn(move |cx| {
-            if let Poll::Ready(outcome) = answering.as_mut().poll(cx) {
-                return Poll::Ready(Ok(outcome));
-            }
-            if let Some(timer) = &mut go_ahead
-                && timer.as_mut().poll(cx).is_ready()
-            {
-                progress.go_ahead();
-                go_ahead = None;
-            }
-            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(shortest)));
-            while timer.as_mut().poll(cx).is_ready() {
-                let (now, limit) = (Instant::now(), self.limit(progress));
-                if limit <= now {
-                    return Poll::Ready(Err(self.too_late(progress)));
-                }
-                // The request's end, from which on the response timeout counts, may come any time.
-                timer.as_mut().reset(limit.min(now + self.response_timeout));
-            }
-            Poll::Pending
-        })
+        let call = shared.try_send_request(self.for_http2(request));
+        Answering::new(call, None, progress, self.patience)
     }
 
     /// A request as HTTP/1.1 has it: a path, and whose it is in `Host`.
@@ -246,40 +194,6 @@ impl Upstream {
             request.headers_mut().remove(name);
         }
         request
-    }
-
-    /// Until when something must have happened: the next piece of the request's body, or, once all of
-    /// it is out, the head of the answer.
-    fn limit(&self, progress: &Progress) -> Instant {
-        let allowed = if progress.has_ended() { self.response_timeout } else { self.idle_timeout };
-        progress.last() + allowed
-    }
-
-    fn too_late(&self, progress: &Progress) -> Refusal {
-        match progress.waiting() {
-            Waiting::ForClient => Refusal::RequestTimeout(self.idle_timeout),
-            Waiting::ForUpstream if progress.has_ended() => Refusal::UpstreamTimeout(self.response_timeout),
-            Waiting::ForUpstream => Refusal::UpstreamTimeout(self.idle_timeout),
-        }
-    }
-}
-
-/// What came of a call. `Ok(Err(_))`: nothing, and the request is as it was.
-fn settled(
-    outcome: Outcome,
-    borrowed: Option<Borrowed>,
-    was_used: bool,
-    progress: &Arc<Progress>,
-) -> Result<Result<Response<Download>, Request<Upload>>, Unanswered> {
-    match outcome {
-        Ok(answer) => {
-            head::check(&answer)?;
-            Ok(Ok(answer.map(|incoming| Download::new(incoming, borrowed, progress))))
-        }
-        Err(mut error) => match error.take_message() {
-            Some(back) => Ok(Err(back)),
-            None => Err(failure::unanswered(error.error(), progress, was_used)),
-        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sending a request a second time: with a newer token after a 401, or without our wish after the API
 //! would not take it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,10 +13,10 @@ use super::client_body::ClientBody;
 use super::error::Refusal;
 use super::forward::{Fate, Unanswered};
 use super::in_band::{self, Asked, Scan};
-use super::path::Readings;
+use super::passage::Sent;
 use super::replay::{Kept, Route, Whole};
 use super::upload::{self, Progress, Upload};
-use super::{Proxy, Sent, proxy_status};
+use super::{Proxy, proxy_status};
 use crate::token::Generation;
 use crate::token::cell::{Claim, Current, TokenCell};
 
@@ -36,11 +37,12 @@ impl Proxy {
         &self,
         mut head: request::Parts,
         body: ClientBody,
-        path: &Readings<'_>,
         cell: &TokenCell,
-        token: &Current,
+        token: Rc<Current>,
         claim: Claim,
     ) -> Result<Response<Body>, Refusal> {
+        let (uri, token) = (head.uri.clone(), &*token);
+        let path = uri.path();
         let (theirs, trailers) = upload::collect(body, self.upstream.idle_timeout()).await?;
         let whole = |piece: Bytes| Whole { trailers: trailers.clone(), ..Whole::from(piece) };
         let scan = Scan::of(&head);
@@ -75,7 +77,7 @@ impl Proxy {
                 self.answer(second, Asked::ByApp, path, cell).await
             }
             _ => {
-                self.routes.forget(&sent.method, path.as_written());
+                self.routes.forget(&sent.method, path);
                 self.answer(sent, Asked::ByUs, path, cell).await
             }
         }
@@ -113,7 +115,7 @@ impl Proxy {
         &self,
         sent: Sent,
         again: Option<request::Parts>,
-        path: &Readings<'_>,
+        path: &str,
         cell: &TokenCell,
         rejected: Generation,
     ) -> Result<Sent, Refusal> {
@@ -130,8 +132,8 @@ impl Proxy {
     }
 
     /// What was sent with a token that the API accepts.
-    pub(super) fn accepted(&self, sent: Sent, path: &Readings<'_>) -> Sent {
-        self.routes.forget(&sent.method, path.as_written());
+    pub(super) fn accepted(&self, sent: Sent, path: &str) -> Sent {
+        self.routes.forget(&sent.method, path);
         sent.progress.is_final();
         sent
     }
@@ -142,12 +144,12 @@ impl Proxy {
         &self,
         sent: &Sent,
         again: Option<request::Parts>,
-        path: &Readings<'_>,
+        path: &str,
         cell: &TokenCell,
         rejected: Generation,
     ) -> Result<Option<Sent>, Refusal> {
         let Sent { method, progress, .. } = sent;
-        let route = Route::of(method, path.as_written());
+        let route = Route::of(method, path);
         let at_hand = cell.newer_at_hand(rejected);
         if at_hand.is_none() && self.routes.remembers(&route) {
             return Ok(None);
@@ -181,7 +183,7 @@ impl Proxy {
         let accepted = second.response.status() != StatusCode::UNAUTHORIZED;
         self.metrics.sent_again(accepted);
         if accepted {
-            self.routes.forget(&second.method, path.as_written());
+            self.routes.forget(&second.method, path);
         } else {
             self.routes.strike(route, newer.generation);
         }

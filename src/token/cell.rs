@@ -7,6 +7,7 @@ mod claim;
 mod handle;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -33,7 +34,7 @@ pub struct TokenCell {
 #[derive(Debug)]
 struct Seen {
     receiver: watch::Receiver<View>,
-    current: Option<Current>,
+    current: Option<Rc<Current>>,
     in_band: bool,
 }
 
@@ -78,7 +79,7 @@ impl TokenCell {
     }
 
     /// The current token; waits for one while there is none and waiting may help.
-    pub async fn current(&self) -> Result<Current, Unavailable> {
+    pub async fn current(&self) -> Result<Rc<Current>, Unavailable> {
         match self.at_hand() {
             Some(current) => Ok(current),
             None => self.wait().await,
@@ -86,7 +87,7 @@ impl TokenCell {
     }
 
     /// The current token, if it is newer than one to which the API answered 401.
-    pub fn newer_at_hand(&self, rejected: Generation) -> Option<Current> {
+    pub fn newer_at_hand(&self, rejected: Generation) -> Option<Rc<Current>> {
         self.at_hand().filter(|current| current.generation > rejected)
     }
 
@@ -97,7 +98,7 @@ impl TokenCell {
 
     /// A token that is newer than one to which the API answered 401. Asks for one if there is none
     /// yet, and gives up when waiting is no use, or `token.wait_timeout` is over.
-    pub async fn newer_than(&self, rejected: Generation) -> Option<Current> {
+    pub async fn newer_than(&self, rejected: Generation) -> Option<Rc<Current>> {
         let mut receiver = self.handle.view.clone();
         let begun = receiver.borrow().begun;
         if let Some(newer) = self.newer_at_hand(rejected) {
@@ -171,21 +172,21 @@ impl TokenCell {
     }
 
     /// The current token, if there is one.
-    pub fn at_hand(&self) -> Option<Current> {
+    pub fn at_hand(&self) -> Option<Rc<Current>> {
         let mut seen = self.seen.borrow_mut();
         // An error means that the manager is gone: what it said last still holds until its end.
         if seen.receiver.has_changed().unwrap_or(false) {
             let view = seen.receiver.borrow_and_update().clone();
             seen.in_band = view.in_band;
             seen.current = match &view.state {
-                State::Available { token, .. } => Some(Current::of(token)),
+                State::Available { token, .. } => Some(Rc::new(Current::of(token))),
                 State::Initializing | State::Unavailable(_) => None,
             };
         }
         seen.current.as_ref().filter(|current| !current.end.has_come(self.now())).cloned()
     }
 
-    async fn wait(&self) -> Result<Current, Unavailable> {
+    async fn wait(&self) -> Result<Rc<Current>, Unavailable> {
         let mut receiver = self.handle.view.clone();
         let deadline = Instant::now() + self.wait_timeout;
         loop {

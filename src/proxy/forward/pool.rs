@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Timer;
+use super::answering::Timer;
 use super::connect::Connect;
 use super::failure::Unconnected;
 use super::wire::{self, Multiplexed, Single};

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ pub(super) fn offer(year: &Year) {
     year.cell.offer(year.grant(number, life, year.clock().now()));
 }
 
-async fn token(year: &Year) -> Option<Current> {
+async fn token(year: &Year) -> Option<Rc<Current>> {
     if year.cell.newer_at_hand(super::Generation::none()).is_none() {
         year.oracle.borrow_mut().wanted(year.now());
     }

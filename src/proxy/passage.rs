@@ -1,0 +1,205 @@
+//! A request's passage to the API, with our token, and the answer's back, without what is ours.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode, request};
+use http_body::Body as _;
+
+use super::body::Body;
+use super::client_body::ClientBody;
+use super::error::Refusal;
+use super::forward::{Answering, Download, Outcome, Unanswered};
+use super::in_band::{self, Asked, Masked, Question, Scan};
+use super::inject::Credentials;
+use super::path::Readings;
+use super::replay::Kept;
+use super::upload::{Progress, Upload};
+use super::{Proxy, Way, guard, inject, observe};
+use crate::token::Moment;
+use crate::token::cell::{Current, TokenCell};
+
+/// A request that the API has, and what it takes to send it again.
+pub(super) struct Passage<'a, F> {
+    answering: Answering<F>,
+    attempt: Attempt<'a>,
+}
+
+/// What is kept of a request that is sent.
+struct Attempt<'a> {
+    method: Method,
+    progress: Arc<Progress>,
+    requested: Moment,
+    /// The head to send then, if it may be sent again: what is sent goes with its connection.
+    again: Option<request::Parts>,
+    cell: &'a TokenCell,
+    token: Rc<Current>,
+}
+
+/// A request as it was sent, and the answer to it.
+pub(super) struct Sent {
+    pub method: Method,
+    pub response: Response<Download>,
+    pub progress: Arc<Progress>,
+    pub requested: Moment,
+}
+
+impl Proxy {
+    /// Sends a request on, if there is a connection at hand.
+    pub(super) fn forward<'a>(
+        &'a self,
+        head: request::Parts,
+        body: ClientBody,
+        path: &Readings<'_>,
+        cell: &'a TokenCell,
+        token: Rc<Current>,
+    ) -> Result<Way<'a, impl Future<Output = Outcome> + use<>>, Refusal> {
+        guard::no_loop(&head.headers, &token.authorization)?;
+        let repeatable = self.replay.allows(&head, path);
+        let suits = repeatable && cell.asks_in_band() && in_band::suits(&head, self.replay.buffer());
+        if let Some(claim) = suits.then(|| cell.claim_in_band(&token)).flatten() {
+            return Ok(Way::Roundabout(Box::pin(self.forward_asking(head, body, cell, token, claim))));
+        }
+        let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
+        let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
+        let scan = if body.is_end_stream() { Scan::without_body(&head) } else { Scan::of(&head) };
+        let (upload, progress) = Upload::streamed(body, self.limits.max_body, scan, kept);
+        let again = (repeatable && fits).then(|| head.clone());
+        let method = head.method.clone();
+        let request = self.dressed(head, upload, &token);
+        let attempt = Attempt { method, progress, requested: cell.now(), again, cell, token };
+        Ok(match self.upstream.ask(request, &attempt.progress) {
+            Ok(answering) => Way::Straight(Passage { answering, attempt }),
+            Err(request) => {
+                let path = path.as_written().to_owned();
+                Way::Roundabout(Box::pin(async move {
+                    let outcome = self.upstream.send(*request, &attempt.progress).await;
+                    self.conclude(outcome, attempt, &path).await
+                }))
+            }
+        })
+    }
+
+    /// Sends a request on when there is a token.
+    pub(super) async fn forward_later(
+        &self,
+        head: request::Parts,
+        body: ClientBody,
+        cell: &TokenCell,
+    ) -> Result<Response<Body>, Refusal> {
+        let token = cell.current().await?;
+        let uri = head.uri.clone();
+        match self.forward(head, body, &Readings::of(uri.path()), cell, token)? {
+            Way::Straight(passage) => self.answered(passage, uri.path()).await,
+            Way::Roundabout(answering) => answering.await,
+        }
+    }
+
+    /// The answer to a request to this path.
+    pub(super) async fn answered<F: Future<Output = Outcome>>(
+        &self,
+        passage: Passage<'_, F>,
+        path: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        let Passage { answering, attempt } = passage;
+        match answering.await {
+            Ok(Ok(response))
+                if response.status() != StatusCode::UNAUTHORIZED && !attempt.progress.asks_refresh() =>
+            {
+                let Attempt { method, progress, requested, .. } = attempt;
+                let sent = self.accepted(Sent { method, response, progress, requested }, path);
+                Ok(self.answer_as_it_comes(sent))
+            }
+            Ok(Err(back)) => {
+                let trying = async {
+                    let outcome = self.upstream.send(*back, &attempt.progress).await;
+                    self.conclude(outcome, attempt, path).await
+                };
+                Box::pin(trying).await
+            }
+            Ok(Ok(response)) => Box::pin(self.conclude(Ok(response), attempt, path)).await,
+            Err(unanswered) => Box::pin(self.conclude(Err(unanswered), attempt, path)).await,
+        }
+    }
+
+    /// The answer, after a second try where that is called for, and without a token where it may hold one.
+    async fn conclude(
+        &self,
+        outcome: Result<Response<Download>, Unanswered>,
+        attempt: Attempt<'_>,
+        path: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        let Attempt { method, progress, requested, again, cell, token } = attempt;
+        let sent = match outcome {
+            Ok(response) => Sent { method, response, progress, requested },
+            Err(unanswered) => self.send_again(unanswered, &progress, again.as_ref(), cell, &token).await?,
+        };
+        let sent = self.unless_rejected(sent, again, path, cell, token.generation).await?;
+        self.answer(sent, Asked::ByApp, path, cell).await
+    }
+
+    /// A request as the API is to have it.
+    fn dressed(&self, mut head: request::Parts, upload: Upload, token: &Current) -> Request<Upload> {
+        let chunked = upload.size_hint().exact().is_none() && !upload.is_end_stream();
+        let api_key = if self.send_api_key { token.api_key.as_ref() } else { None };
+        inject::request(
+            &mut head.headers,
+            Credentials { authorization: &token.authorization, api_key },
+            chunked,
+        );
+        Request::from_parts(head, upload)
+    }
+
+    /// Sends a request, whatever it has to wait for.
+    pub(super) async fn send(
+        &self,
+        head: request::Parts,
+        (upload, progress): (Upload, Arc<Progress>),
+        cell: &TokenCell,
+        token: &Current,
+    ) -> Result<Sent, Unanswered> {
+        let method = head.method.clone();
+        let requested = cell.now();
+        let response = self.upstream.send(self.dressed(head, upload, token), &progress).await?;
+        Ok(Sent { method, response, progress, requested })
+    }
+
+    /// The API's answer, searched for a token if it may hold one.
+    pub(super) async fn answer(
+        &self,
+        sent: Sent,
+        asked: Asked,
+        path: &str,
+        cell: &TokenCell,
+    ) -> Result<Response<Body>, Refusal> {
+        if !sent.progress.asks_refresh() {
+            return Ok(self.answer_as_it_comes(sent));
+        }
+        let Sent { method, mut response, requested, .. } = sent;
+        self.undress(&mut response);
+        let idle_timeout = self.upstream.idle_timeout();
+        let response = response.map(|body| Body::upstream(body, idle_timeout, None));
+        let question = Question { method: &method, path, asked, requested };
+        let masking = in_band::mask(response, question, idle_timeout, &self.search_memory);
+        let Masked { response, grant } = Box::pin(masking).await?;
+        if let Some(grant) = grant {
+            cell.offer(grant);
+        }
+        Ok(response)
+    }
+
+    fn answer_as_it_comes(&self, sent: Sent) -> Response<Body> {
+        let Sent { mut response, progress, .. } = sent;
+        self.undress(&mut response);
+        response.map(|body| {
+            let request = (!progress.has_ended()).then_some(progress);
+            Body::upstream(body, self.upstream.idle_timeout(), request)
+        })
+    }
+
+    /// Takes off an answer what is not its client's, and notes what it says.
+    fn undress(&self, response: &mut Response<Download>) {
+        inject::response(response.headers_mut());
+        observe::rate_limit(response, &self.metrics);
+    }
+}
