@@ -25,6 +25,7 @@ mod local_auth;
 mod observe;
 mod passage;
 mod path;
+mod present;
 mod proxy_status;
 mod replay;
 mod second_try;
@@ -33,7 +34,6 @@ mod upload;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use axum::Router;
 use http::header::CONTENT_LENGTH;
@@ -49,7 +49,8 @@ use self::forward::{Outcome, Upstream};
 use self::guard::{Limits, Rules};
 use self::passage::Passage;
 use self::path::{Authentication, OrdersPaths, Readings};
-use self::record::{InFlight, Own, Record};
+use self::present::Present;
+use self::record::{Own, Places, Record};
 use self::replay::Replay;
 use crate::config::AccessLog;
 use crate::telemetry::metrics::Metrics;
@@ -80,7 +81,7 @@ pub struct Proxy {
     cors: Cors,
     rules: Rules,
     limits: Limits,
-    in_flight: Arc<InFlight>,
+    in_flight: Places,
     metrics: Metrics,
     access: AccessLog,
 }
@@ -88,7 +89,7 @@ pub struct Proxy {
 /// Where a request goes.
 enum Way<'a, F> {
     /// To the API, and it is there already.
-    Straight(Passage<'a, F>),
+    Straight(Pin<Box<Passage<'a, F>>>),
     /// Elsewhere, or there with a wait before or a look at its body.
     Roundabout(Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + 'a>>),
 }
@@ -113,7 +114,7 @@ impl Proxy {
             callers: blueprint.callers,
             limits,
             rules: Rules::new(requests.allow, requests.deny),
-            in_flight: blueprint.in_flight,
+            in_flight: Places::of(blueprint.in_flight),
             metrics,
             access,
         }
@@ -141,7 +142,7 @@ impl Proxy {
     /// All that needs no waiting is done before there is a future, which is moved with each request and so should be
     /// small; what few requests go through is in boxes of its own.
     pub fn serve(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> {
-        let mut record = Record::open(&request, &self.metrics, self.access);
+        let mut record = Box::new(Record::open(&request, &self.metrics, self.access));
         let (head, body) = request.into_parts();
         let is_head = head.method == Method::HEAD;
         let mut page = self.callers.is_of_page(&head.headers).then(|| Box::new(Page::of(&head)));
@@ -179,7 +180,8 @@ impl Proxy {
         page: &mut Option<Box<Page>>,
         record: &mut Record,
     ) -> Result<Way<'a, impl Future<Output = Outcome> + use<>>, Refusal> {
-        let body = ClientBody::new(body, &head.headers, self.callers.token_header());
+        let present = Present::of(&head.headers);
+        let body = ClientBody::new(body, present, self.callers.token_header());
         let place = self.in_flight.enter().ok_or_else(|| {
             let most = self.in_flight.most();
             Refusal::Overloaded(format!(
@@ -187,8 +189,8 @@ impl Proxy {
             ))
         })?;
         record.keep(place);
-        guard::check(&head, &self.limits)?;
-        self.callers.check(&head)?;
+        guard::check(&head, present, &self.limits)?;
+        self.callers.check_by(&head, present)?;
         if let Some(page) = page.take_if(|page| page.is_preflight()) {
             return Ok(Way::Roundabout(Box::pin(async { Ok(self.cors.preflight(*page).await) })));
         }
@@ -202,7 +204,7 @@ impl Proxy {
         self.rules.check(&head, &path)?;
         let cell = self.cell(self.orders_paths.credential(&path)?)?;
         match cell.at_hand() {
-            Some(token) => self.forward(head, body, &path, cell, token),
+            Some(token) => self.forward(head, present, body, &path, cell, token),
             None => Ok(Way::Roundabout(Box::pin(self.forward_later(head, body, cell)))),
         }
     }

@@ -24,7 +24,7 @@ const PIECE: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Body {
     kind: Kind,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Body {
     }
 
     /// The same body; `record` is closed when it ends or is dropped.
-    pub fn with_record(mut self, record: Record) -> Self {
+    pub fn with_record(mut self, record: Box<Record>) -> Self {
         self.record = Some(record);
         self
     }

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::EXPECT;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
 use super::inject;
+use super::present::Present;
 
 /// How long the rest of a body is read that nobody wants any more.
 const LINGER: Duration = Duration::from_secs(5);
@@ -34,8 +34,8 @@ pub(super) struct ClientBody {
 
 impl ClientBody {
     /// The body of a request with these headers. `private` is no name for a trailer.
-    pub(super) fn new(incoming: Incoming, headers: &HeaderMap, private: Option<&HeaderName>) -> Self {
-        let waits_for_go_ahead = headers.contains_key(EXPECT);
+    pub(super) fn new(incoming: Incoming, present: Present, private: Option<&HeaderName>) -> Self {
+        let waits_for_go_ahead = present.any(Present::EXPECT);
         Self { incoming: Some(incoming), waits_for_go_ahead, private: private.cloned(), ended: false }
     }
 

@@ -13,15 +13,23 @@ pub use self::callers::Callers;
 pub(super) use self::rules::Rules;
 pub(super) use self::size::Limits;
 use super::error::Refusal;
+use super::present::Present;
 
 /// Refuses what the proxy does not pass on, whoever asks for it.
-pub(super) fn check(head: &request::Parts, limits: &Limits) -> Result<(), Refusal> {
+pub(super) fn check(head: &request::Parts, present: Present, limits: &Limits) -> Result<(), Refusal> {
     limits.check_head(head)?;
     method(&head.method)?;
     target(head)?;
-    transfer_encoding(&head.headers)?;
-    upgrade(&head.headers)?;
-    limits.check_body(&head.headers)
+    if present.any(Present::TRANSFER_ENCODING) {
+        transfer_encoding(&head.headers)?;
+    }
+    if present.any(Present::UPGRADE) {
+        upgrade(&head.headers)?;
+    }
+    if present.any(Present::CONTENT_LENGTH) {
+        limits.check_body(&head.headers)?;
+    }
+    Ok(())
 }
 
 /// Refuses a request that bears the token which nobody has but this proxy: it comes from it.
@@ -96,7 +104,7 @@ mod tests {
     fn check_with(request: request::Builder) -> Result<(), String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
         let limits = Limits { max_body: 100, max_headers: 100, max_head: 1000, max_uri: 100 };
-        check(&head, &limits).map_err(|refusal| refusal.code().to_owned())
+        check(&head, Present::of(&head.headers), &limits).map_err(|refusal| refusal.code().to_owned())
     }
 
     #[test]

@@ -8,30 +8,29 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+use super::present::Present;
 use crate::token::API_KEY_HEADER;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-const HOPS: usize = 9;
-
 /// What belongs to one connection and not to the message (RFC 9110, section 7.6.1). `Trailer` is not
 /// among them: it tells what comes behind the body, and trailers pass.
-const HOP_BY_HOP: [HeaderName; HOPS] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HTTP2_SETTINGS,
+static HOP_BY_HOP: [(HeaderName, Present); 9] = [
+    (CONNECTION, Present::CONNECTION),
+    (KEEP_ALIVE, Present::KEEP_ALIVE),
+    (PROXY_CONNECTION, Present::PROXY_CONNECTION),
+    (PROXY_AUTHENTICATE, Present::PROXY_AUTHENTICATE),
+    (PROXY_AUTHORIZATION, Present::PROXY_AUTHORIZATION),
+    (TE, Present::TE),
+    (TRANSFER_ENCODING, Present::TRANSFER_ENCODING),
+    (UPGRADE, Present::UPGRADE),
+    (HTTP2_SETTINGS, Present::HTTP2_SETTINGS),
 ];
 
 /// What servers act on wherever it stands, so that it must not come behind a body (RFC 9110, section 6.5.1).
-const NO_TRAILERS: [HeaderName; 10] = [
+static NO_TRAILERS: [HeaderName; 10] = [
     AUTHORIZATION,
     CACHE_CONTROL,
     CONTENT_ENCODING,
@@ -53,14 +52,25 @@ pub(super) struct Credentials<'a> {
     pub api_key: Option<&'a HeaderValue>,
 }
 
-/// Turns a client's request headers into ours. `chunked` tells that the body's length is not known. `Host`, and
+/// Turns a client's request headers into ours. `present` are those that it has; `chunked` tells that the body's length is not known. `Host`, and
 /// what else the protocol wants, is for whoever sends it.
-pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chunked: bool) {
-    let wants_trailers = accepts_trailers(headers);
-    remove_hop_by_hop(headers);
-    headers.remove(API_KEY_HEADER);
-    join_cookies(headers);
-    remove_odd_length(headers);
+pub(super) fn request(
+    headers: &mut HeaderMap,
+    present: Present,
+    credentials: Credentials<'_>,
+    chunked: bool,
+) {
+    let wants_trailers = present.any(Present::TE) && accepts_trailers(headers);
+    remove_hop_by_hop(headers, present);
+    if present.any(Present::API_KEY) {
+        headers.remove(API_KEY_HEADER);
+    }
+    if present.any(Present::COOKIE) {
+        join_cookies(headers);
+    }
+    if present.any(Present::CONTENT_LENGTH) {
+        remove_odd_length(headers);
+    }
     if wants_trailers {
         // Ours to say again on our own connection.
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -77,7 +87,8 @@ pub(super) fn request(headers: &mut HeaderMap, credentials: Credentials<'_>, chu
 /// Takes off what comes behind a body all that would count as a header of ours, or of the connection's, and
 /// `private`.
 pub(super) fn trailers(trailers: &mut HeaderMap, private: Option<&HeaderName>) {
-    for name in HOP_BY_HOP.iter().chain(&NO_TRAILERS).chain(private) {
+    let hops = HOP_BY_HOP.iter().map(|(name, _)| name);
+    for name in hops.chain(&NO_TRAILERS).chain(private) {
         trailers.remove(name);
     }
     trailers.remove(API_KEY_HEADER);
@@ -111,26 +122,24 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Takes off an answer what belonged to our connection with the API.
 pub(super) fn response(headers: &mut HeaderMap) {
-    if headers.contains_key(TRANSFER_ENCODING) {
+    let present = Present::of(headers);
+    if present.any(Present::TRANSFER_ENCODING) {
         // The body's length is that of its chunks, whatever else is said (RFC 9112, section 6.3).
         headers.remove(CONTENT_LENGTH);
     }
-    remove_hop_by_hop(headers);
+    remove_hop_by_hop(headers, present);
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // One look at all names costs less than a search for each of these, of which most are seldom there.
-    let mut found = [false; HOPS];
-    for name in headers.keys() {
-        if let Some(at) = HOP_BY_HOP.iter().position(|one| one == name) {
-            found[at] = true;
+fn remove_hop_by_hop(headers: &mut HeaderMap, present: Present) {
+    if present.any(Present::CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
         }
     }
-    for name in named_by_connection(headers) {
-        headers.remove(name);
-    }
-    for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
-        headers.remove(name);
+    for (name, one) in &HOP_BY_HOP {
+        if present.any(*one) {
+            headers.remove(name);
+        }
     }
 }
 
@@ -169,7 +178,8 @@ mod tests {
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
         let ours = HeaderValue::from_static("Bearer real");
-        request(&mut headers, Credentials { authorization: &ours, api_key: None }, chunked);
+        let present = Present::of(&headers);
+        request(&mut headers, present, Credentials { authorization: &ours, api_key: None }, chunked);
         let mut left: Vec<_> =
             headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
         left.sort();
@@ -268,7 +278,8 @@ mod tests {
     fn the_key_is_sent_only_where_it_is_asked_for() {
         let mut headers = HeaderMap::new();
         let (token, key) = (HeaderValue::from_static("Bearer real"), HeaderValue::from_static("key"));
-        request(&mut headers, Credentials { authorization: &token, api_key: Some(&key) }, false);
+        let present = Present::of(&headers);
+        request(&mut headers, present, Credentials { authorization: &token, api_key: Some(&key) }, false);
         assert_eq!(headers[API_KEY_HEADER], "key");
     }
 }

@@ -1,10 +1,13 @@
 //! A request's passage to the API, with our token, and the answer's back, without what is ours.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body as _;
+use pin_project_lite::pin_project;
 
 use super::body::Body;
 use super::client_body::ClientBody;
@@ -13,16 +16,20 @@ use super::forward::{Answering, Download, Outcome, Unanswered};
 use super::in_band::{self, Asked, Masked, Question, Scan};
 use super::inject::Credentials;
 use super::path::Readings;
+use super::present::Present;
 use super::replay::Kept;
 use super::upload::{Progress, Upload};
 use super::{Proxy, Way, guard, inject, observe};
 use crate::token::Moment;
 use crate::token::cell::{Current, TokenCell};
 
-/// A request that the API has, and what it takes to send it again.
-pub(super) struct Passage<'a, F> {
-    answering: Answering<F>,
-    attempt: Attempt<'a>,
+pin_project! {
+    /// A request that the API has, and what it takes to send it again.
+    pub(super) struct Passage<'a, F> {
+        #[pin]
+        answering: Answering<F>,
+        attempt: Attempt<'a>,
+    }
 }
 
 /// What is kept of a request that is sent.
@@ -49,12 +56,15 @@ impl Proxy {
     pub(super) fn forward<'a>(
         &'a self,
         head: request::Parts,
+        present: Present,
         body: ClientBody,
         path: &Readings<'_>,
         cell: &'a TokenCell,
         token: Rc<Current>,
     ) -> Result<Way<'a, impl Future<Output = Outcome> + use<>>, Refusal> {
-        guard::no_loop(&head.headers, &token.authorization)?;
+        if present.any(Present::AUTHORIZATION) {
+            guard::no_loop(&head.headers, &token.authorization)?;
+        }
         let repeatable = self.replay.allows(&head, path);
         let suits = repeatable && cell.asks_in_band() && in_band::suits(&head, self.replay.buffer());
         if let Some(claim) = suits.then(|| cell.claim_in_band(&token)).flatten() {
@@ -66,15 +76,15 @@ impl Proxy {
         let (upload, progress) = Upload::streamed(body, self.limits.max_body, scan, kept);
         let again = (repeatable && fits).then(|| head.clone());
         let method = head.method.clone();
-        let request = self.dressed(head, upload, &token);
+        let request = self.dressed(head, present, upload, &token);
         let attempt = Attempt { method, progress, requested: cell.now(), again, cell, token };
         Ok(match self.upstream.ask(request, &attempt.progress) {
-            Ok(answering) => Way::Straight(Passage { answering, attempt }),
+            Ok(answering) => Way::Straight(Box::pin(Passage { answering, attempt })),
             Err(request) => {
                 let path = path.as_written().to_owned();
                 Way::Roundabout(Box::pin(async move {
-                    let outcome = self.upstream.send(*request, &attempt.progress).await;
-                    self.conclude(outcome, attempt, &path).await
+                    let mut attempt = attempt;
+                    self.try_on(*request, &mut attempt, &path).await
                 }))
             }
         })
@@ -88,8 +98,8 @@ impl Proxy {
         cell: &TokenCell,
     ) -> Result<Response<Body>, Refusal> {
         let token = cell.current().await?;
-        let uri = head.uri.clone();
-        match self.forward(head, body, &Readings::of(uri.path()), cell, token)? {
+        let (uri, present) = (head.uri.clone(), Present::of(&head.headers));
+        match self.forward(head, present, body, &Readings::of(uri.path()), cell, token)? {
             Way::Straight(passage) => self.answered(passage, uri.path()).await,
             Way::Roundabout(answering) => answering.await,
         }
@@ -98,52 +108,65 @@ impl Proxy {
     /// The answer to a request to this path.
     pub(super) async fn answered<F: Future<Output = Outcome>>(
         &self,
-        passage: Passage<'_, F>,
+        mut passage: Pin<Box<Passage<'_, F>>>,
         path: &str,
     ) -> Result<Response<Body>, Refusal> {
-        let Passage { answering, attempt } = passage;
-        match answering.await {
+        let asked = poll_fn(|cx| passage.as_mut().project().answering.poll(cx)).await;
+        let attempt = passage.as_mut().project().attempt;
+        match asked {
             Ok(Ok(response))
                 if response.status() != StatusCode::UNAUTHORIZED && !attempt.progress.asks_refresh() =>
             {
-                let Attempt { method, progress, requested, .. } = attempt;
-                let sent = self.accepted(Sent { method, response, progress, requested }, path);
-                Ok(self.answer_as_it_comes(sent))
-            }
-            Ok(Err(back)) => {
-                let trying = async {
-                    let outcome = self.upstream.send(*back, &attempt.progress).await;
-                    self.conclude(outcome, attempt, path).await
-                };
-                Box::pin(trying).await
+                self.accepted(&attempt.method, &attempt.progress, path);
+                Ok(self.answer_as_it_comes(response, &attempt.progress))
             }
             Ok(Ok(response)) => Box::pin(self.conclude(Ok(response), attempt, path)).await,
+            Ok(Err(back)) => Box::pin(self.try_on(*back, attempt, path)).await,
             Err(unanswered) => Box::pin(self.conclude(Err(unanswered), attempt, path)).await,
         }
+    }
+
+    /// Sends a request, whatever it has to wait for, and gives the answer.
+    async fn try_on(
+        &self,
+        request: Request<Upload>,
+        attempt: &mut Attempt<'_>,
+        path: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        let outcome = self.upstream.send(request, &attempt.progress).await;
+        self.conclude(outcome, attempt, path).await
     }
 
     /// The answer, after a second try where that is called for, and without a token where it may hold one.
     async fn conclude(
         &self,
         outcome: Result<Response<Download>, Unanswered>,
-        attempt: Attempt<'_>,
+        attempt: &mut Attempt<'_>,
         path: &str,
     ) -> Result<Response<Body>, Refusal> {
         let Attempt { method, progress, requested, again, cell, token } = attempt;
+        let (progress, again) = (progress.clone(), again.take());
         let sent = match outcome {
-            Ok(response) => Sent { method, response, progress, requested },
-            Err(unanswered) => self.send_again(unanswered, &progress, again.as_ref(), cell, &token).await?,
+            Ok(response) => Sent { method: method.clone(), response, progress, requested: *requested },
+            Err(unanswered) => self.send_again(unanswered, &progress, again.as_ref(), cell, token).await?,
         };
         let sent = self.unless_rejected(sent, again, path, cell, token.generation).await?;
         self.answer(sent, Asked::ByApp, path, cell).await
     }
 
     /// A request as the API is to have it.
-    fn dressed(&self, mut head: request::Parts, upload: Upload, token: &Current) -> Request<Upload> {
+    fn dressed(
+        &self,
+        mut head: request::Parts,
+        present: Present,
+        upload: Upload,
+        token: &Current,
+    ) -> Request<Upload> {
         let chunked = upload.size_hint().exact().is_none() && !upload.is_end_stream();
         let api_key = if self.send_api_key { token.api_key.as_ref() } else { None };
         inject::request(
             &mut head.headers,
+            present,
             Credentials { authorization: &token.authorization, api_key },
             chunked,
         );
@@ -160,7 +183,9 @@ impl Proxy {
     ) -> Result<Sent, Unanswered> {
         let method = head.method.clone();
         let requested = cell.now();
-        let response = self.upstream.send(self.dressed(head, upload, token), &progress).await?;
+        let present = Present::of(&head.headers);
+        let request = self.dressed(head, present, upload, token);
+        let response = self.upstream.send(request, &progress).await?;
         Ok(Sent { method, response, progress, requested })
     }
 
@@ -173,7 +198,7 @@ impl Proxy {
         cell: &TokenCell,
     ) -> Result<Response<Body>, Refusal> {
         if !sent.progress.asks_refresh() {
-            return Ok(self.answer_as_it_comes(sent));
+            return Ok(self.answer_as_it_comes(sent.response, &sent.progress));
         }
         let Sent { method, mut response, requested, .. } = sent;
         self.undress(&mut response);
@@ -188,11 +213,14 @@ impl Proxy {
         Ok(response)
     }
 
-    fn answer_as_it_comes(&self, sent: Sent) -> Response<Body> {
-        let Sent { mut response, progress, .. } = sent;
+    fn answer_as_it_comes(
+        &self,
+        mut response: Response<Download>,
+        progress: &Arc<Progress>,
+    ) -> Response<Body> {
         self.undress(&mut response);
         response.map(|body| {
-            let request = (!progress.has_ended()).then_some(progress);
+            let request = (!progress.has_ended()).then(|| progress.clone());
             Body::upstream(body, self.upstream.idle_timeout(), request)
         })
     }

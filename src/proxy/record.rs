@@ -1,6 +1,7 @@
 //! What is kept of a request while it is under way: one of the places in flight, its metrics, and
 //! the line that the access log may get when it is over.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -18,32 +19,43 @@ pub struct InFlight {
     most: usize,
 }
 
+/// The same as one worker sees them: it shares the count with the others, and no more.
+#[derive(Debug, Clone)]
+pub struct Places(Rc<Arc<InFlight>>);
+
 /// One of the places in flight, given back when dropped.
 #[derive(Debug)]
-pub struct Place(Arc<InFlight>);
+pub struct Place(Places);
 
 impl InFlight {
     /// Room for `most` requests at once.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { now: AtomicUsize::new(0), most })
     }
+}
+
+impl Places {
+    /// The places of the worker that calls this.
+    pub fn of(in_flight: Arc<InFlight>) -> Self {
+        Self(Rc::new(in_flight))
+    }
 
     /// A place, if there is one.
-    pub fn enter(self: &Arc<Self>) -> Option<Place> {
-        let before = self.now.fetch_add(1, Ordering::Relaxed);
+    pub fn enter(&self) -> Option<Place> {
+        let before = self.0.now.fetch_add(1, Ordering::Relaxed);
         let place = Place(self.clone());
-        (before < self.most).then_some(place)
+        (before < self.0.most).then_some(place)
     }
 
     /// How many there may be.
     pub fn most(&self) -> usize {
-        self.most
+        self.0.most
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -179,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back() {
-        let in_flight = InFlight::new(1);
+        let in_flight = Places::of(InFlight::new(1));
         let first = in_flight.enter();
         assert!(first.is_some());
         assert!(in_flight.enter().is_none());

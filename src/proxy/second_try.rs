@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Response, StatusCode, request};
+use http::{HeaderValue, Method, Response, StatusCode, request};
 
 use super::body::Body;
 use super::client_body::ClientBody;
@@ -120,7 +120,8 @@ impl Proxy {
         rejected: Generation,
     ) -> Result<Sent, Refusal> {
         if sent.response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(self.accepted(sent, path));
+            self.accepted(&sent.method, &sent.progress, path);
+            return Ok(sent);
         }
         match self.once_more(&sent, again, path, cell, rejected).await? {
             Some(second) => Ok(second),
@@ -131,11 +132,10 @@ impl Proxy {
         }
     }
 
-    /// What was sent with a token that the API accepts.
-    pub(super) fn accepted(&self, sent: Sent, path: &str) -> Sent {
-        self.routes.forget(&sent.method, path);
-        sent.progress.is_final();
-        sent
+    /// The API takes the token: the request will not be sent again.
+    pub(super) fn accepted(&self, method: &Method, progress: &Progress, path: &str) {
+        self.routes.forget(method, path);
+        progress.is_final();
     }
 
     /// Sends the request a second time with a newer token, if there is one to be had and the request is

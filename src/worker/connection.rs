@@ -152,8 +152,8 @@ where
         let stream = Stream::new(io, life.clone(), *entry.ticks(), self.voice.clone());
         let service = service_fn(|request: Request<Incoming>| {
             let under_way = life.begin(!request.body().is_end_stream());
-            let answering = self.proxy.clone().call(request);
-            async move { Ok::<_, S::Error>(answering.await?.map(|body| Answer::new(body, under_way))) }
+            let mut proxy = self.proxy.clone();
+            async move { Ok::<_, S::Error>(proxy.call(request).await?.map(|body| Answer::new(body, under_way))) }
         });
         let mut served = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         poll_fn(|cx| {

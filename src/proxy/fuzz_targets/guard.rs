@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, re
 
 use super::super::guard::{self, Callers, Limits};
 use super::super::inject::{self, Credentials};
+use super::super::present::Present;
 use crate::config::{self, Flags, Sources};
 use crate::token::API_KEY_HEADER;
 
@@ -32,7 +33,7 @@ const GONE: [&str; 8] = [
 /// A request in lines: method and target, and headers; the first byte tells the version.
 pub fn guard(data: &[u8]) {
     let Some(head) = head_of(data) else { return };
-    let checked = guard::check(&head, &LIMITS);
+    let checked = guard::check(&head, Present::of(&head.headers), &LIMITS);
     if checked.is_ok() {
         passed(&head);
     }
@@ -129,7 +130,8 @@ fn prepared(theirs: &HeaderMap, chunked: bool) {
     let (token, key) = (HeaderValue::from_static("Bearer ours"), HeaderValue::from_static("ours"));
     for api_key in [None, Some(&key)] {
         let mut headers = theirs.clone();
-        inject::request(&mut headers, Credentials { authorization: &token, api_key }, chunked);
+        let present = Present::of(&headers);
+        inject::request(&mut headers, present, Credentials { authorization: &token, api_key }, chunked);
         let all = |name: &HeaderName| headers.get_all(name).iter().collect::<Vec<_>>();
         assert_eq!(all(&AUTHORIZATION), [&token]);
         assert_eq!(all(&API_KEY_HEADER), Vec::from_iter(api_key));

@@ -5,6 +5,7 @@ use http::request;
 use super::super::guard::{self, Limits, Rules};
 use super::super::in_band::Scan;
 use super::super::path::{Authentication, OrdersPaths, Readings};
+use super::super::present::Present;
 use crate::config::Rule;
 
 /// The most of a request, as it is by default.
@@ -45,7 +46,7 @@ impl Ruled {
 
 /// Whether the form of a request's head is one that is passed on.
 pub fn form(head: &request::Parts) -> bool {
-    guard::check(head, &LIMITS).is_ok()
+    guard::check(head, Present::of(&head.headers), &LIMITS).is_ok()
 }
 
 /// Whether a request with this head and body may ask for a token.

@@ -2,11 +2,13 @@
 //! name that somebody lets point at it, so a request must say that it was meant for this proxy.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Version, request};
 
 use super::super::error::Refusal;
+use super::super::present::Present;
 use crate::config::{Address, HostName, Listen};
 use crate::secret::shared::Shared;
 
@@ -25,6 +27,8 @@ pub struct Callers {
     any_ip: bool,
     origins: Vec<HeaderValue>,
     token: Option<(HeaderName, Shared)>,
+    /// The first name that was one of the proxy's, with its port: most requests after it bear the same.
+    usual: OnceLock<Box<[u8]>>,
 }
 
 impl Callers {
@@ -39,6 +43,7 @@ impl Callers {
             any_ip: false,
             origins: listen.allowed_origins.clone(),
             token: header.zip(token),
+            usual: OnceLock::new(),
         }
     }
 
@@ -54,8 +59,16 @@ impl Callers {
     /// # Errors
     /// [`Refusal::HostNotAllowed`] and [`Refusal::OriginNotAllowed`].
     pub fn check(&self, head: &request::Parts) -> Result<(), Refusal> {
+        self.check_by(head, Present::of(&head.headers))
+    }
+
+    /// The same of a request whose headers have been looked at.
+    pub(in crate::proxy) fn check_by(&self, head: &request::Parts, present: Present) -> Result<(), Refusal> {
         self.host(head)?;
-        self.origin(&head.headers)
+        if present.any(Present::ORIGIN.or(Present::SEC_FETCH_SITE)) {
+            self.origin(&head.headers)?;
+        }
+        Ok(())
     }
 
     /// Whether the request is made by a page that may.
@@ -87,8 +100,13 @@ impl Callers {
         let host = first.filter(|_| !self.any_host).map(HeaderValue::as_bytes);
         let target = head.uri.authority().filter(|_| !(self.any_host && head.version == Version::HTTP_2));
         for name in target.map(|target| target.as_str().as_bytes()).into_iter().chain(host) {
+            if self.usual.get().is_some_and(|usual| usual[..] == *name) {
+                continue;
+            }
             let text = std::str::from_utf8(name).unwrap_or_default();
-            if !HostName::parse(text).is_some_and(|(host, _)| self.knows(&host)) {
+            if HostName::parse(text).is_some_and(|(host, _)| self.knows(&host)) {
+                self.usual.get_or_init(|| name.into());
+            } else {
                 let shown = String::from_utf8_lossy(name).into_owned();
                 return Err(Refusal::HostNotAllowed(format!("{shown:?} is not in listen.allowed_hosts")));
             }
@@ -162,6 +180,7 @@ mod tests {
             any_ip: false,
             origins: origins.iter().map(|origin| HeaderValue::from_static(origin)).collect(),
             token: Some((HeaderName::from_static("x-token"), token)),
+            usual: OnceLock::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use super::*;
-use crate::proxy::record::InFlight;
+use crate::proxy::record::{InFlight, Places};
 
 const TICKS: Ticks =
     Ticks { round: Duration::from_millis(500), head: 10, idle: 100, send: 50, grace: 4, rest_of_body: 12 };
@@ -127,7 +127,7 @@ fn the_rest_of_a_body_is_no_head() {
 #[test]
 fn an_answer_waits_for_its_client_only_so_long() {
     let test = Test::new();
-    let in_flight = InFlight::new(1);
+    let in_flight = Places::of(InFlight::new(1));
     let request = test.life.begin(false);
     assert_eq!(test.quiet_for(1000), 1000, "there is no answer yet");
     request.answered(in_flight.enter());
