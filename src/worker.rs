@@ -8,6 +8,7 @@ mod connection;
 mod floor;
 mod life;
 mod limits;
+mod rest;
 mod roster;
 mod stream;
 mod turned_away;

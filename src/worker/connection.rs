@@ -2,15 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,8 +18,9 @@ use tower::Service;
 use tracing::debug;
 
 use super::answer::Answer;
-use super::life::{Order, Reason};
+use super::life::{Life, Order, Reason, Version};
 use super::limits::Parsers;
+use super::rest::{self, BoxError, Next};
 use super::roster::Entry;
 use super::stream::{Socket, Stream};
 use super::voice::Voice;
@@ -47,7 +48,8 @@ const TLS_BUFFER: usize = 32 * 1024;
 /// How connections are served, the same for all of a worker's.
 #[derive(Debug)]
 pub(super) struct Server<S> {
-    builder: auto::Builder<LocalExecutor>,
+    http1: http1::Builder,
+    http2: http2::Builder<LocalExecutor>,
     proxy: S,
     tls: Option<tls::Server>,
     voice: Rc<Voice>,
@@ -68,21 +70,20 @@ where
         voice: Rc<Voice>,
         metrics: Metrics,
     ) -> Self {
-        let mut builder = auto::Builder::new(LocalExecutor);
-        let mut http1 = builder.http1();
+        let mut http1 = http1::Builder::new();
         http1.max_buf_size(parsers.buffer);
         if let Some(headers) = parsers.headers {
             http1.max_headers(headers);
         }
         // What a client sends too quickly, resets or spreads over frames is h2's to limit, by its defaults.
-        builder
-            .http2()
+        let mut http2 = http2::Builder::new(LocalExecutor);
+        http2
             .max_concurrent_streams(MAX_STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(parsers.header_list);
-        Self { builder, proxy, tls, voice, metrics }
+        Self { http1, http2, proxy, tls, voice, metrics }
     }
 
     /// Serves `connection` to its end.
@@ -91,9 +92,9 @@ where
         let socket = Socket::new(connection, entry.life().clone());
         let ended = match &self.tls {
             None => self.speak(socket, &entry).await,
-            // In boxes of their own: who speaks no TLS has no room for it.
+            // In boxes: who speaks no TLS has no room for it.
             Some(tls) => match Box::pin(self.agree_on_tls(tls, socket, &entry)).await {
-                Ok(Some(stream)) => Box::pin(self.speak(stream, &entry)).await,
+                Ok(Some(stream)) => self.speak(stream, &entry).await,
                 Ok(None) => Ok(()),
                 Err(error) => {
                     entry.life().end_for(Reason::Handshake);
@@ -119,7 +120,7 @@ where
         tls: &tls::Server,
         socket: Socket,
         entry: &Entry,
-    ) -> io::Result<Option<TlsStream<Socket>>> {
+    ) -> io::Result<Option<Box<TlsStream<Socket>>>> {
         let life = entry.life();
         life.handshake_begins();
         let agreeing = async {
@@ -129,7 +130,7 @@ where
                 stream.close_with(self.voice.tls_is_spoken()).await?;
                 return Ok(None);
             }
-            let mut stream = TlsAcceptor::from(tls.current()).accept(socket).await?;
+            let mut stream = Box::new(TlsAcceptor::from(tls.current()).accept(socket).await?);
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
             life.handshake_ends();
             Ok(Some(stream))
@@ -149,22 +150,60 @@ where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let life = entry.life();
-        let stream = Stream::new(io, life.clone(), *entry.ticks(), self.voice.clone());
-        let service = service_fn(|request: Request<Incoming>| {
-            let under_way = life.begin(!request.body().is_end_stream());
-            let mut proxy = self.proxy.clone();
-            async move { Ok::<_, S::Error>(proxy.call(request).await?.map(|body| Answer::new(body, under_way))) }
-        });
-        let mut served = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let mut stream = Stream::new(io, life.clone(), *entry.ticks(), self.voice.clone());
+        match rest::next(&mut stream, life).await? {
+            Next::Serve(Version::Http1) => Box::pin(self.http1(stream, life)).await,
+            Next::Serve(Version::Http2) => Box::pin(self.http2(stream, life)).await,
+            Next::Close => Ok(rest::close(&mut stream, life).await?),
+            Next::Drop => Ok(()),
+        }
+    }
+
+    /// Speaks HTTP/1.1.
+    async fn http1<I>(&self, stream: Stream<I>, life: &Rc<Life>) -> Result<(), BoxError>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let service = service_fn(|request| self.answer(life, request));
+        let mut served = self.http1.serve_connection(TokioIo::new(stream), service);
+        poll_fn(|cx| {
+            match life.order(cx.waker()) {
+                Some(Order::Abort) => return Poll::Ready(Ok(())),
+                Some(Order::Leave) => Pin::new(&mut served).graceful_shutdown(),
+                None => {}
+            }
+            Pin::new(&mut served).poll(cx).map_err(Into::into)
+        })
+        .await
+    }
+
+    /// Speaks HTTP/2.
+    async fn http2<I>(&self, stream: Stream<I>, life: &Rc<Life>) -> Result<(), BoxError>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let service = service_fn(|request| self.answer(life, request));
+        let mut served = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
         poll_fn(|cx| {
             match life.order(cx.waker()) {
                 Some(Order::Abort) => return Poll::Ready(Ok(())),
                 Some(Order::Leave) => served.as_mut().graceful_shutdown(),
                 None => {}
             }
-            served.as_mut().poll(cx)
+            served.as_mut().poll(cx).map_err(Into::into)
         })
         .await
+    }
+
+    /// Has a request answered, and marks it as under way until then.
+    fn answer(
+        &self,
+        life: &Rc<Life>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, S::Error>> + use<S> {
+        let under_way = life.begin(!request.body().is_end_stream());
+        let answering = self.proxy.clone().call(request);
+        async move { Ok(answering.await?.map(|body| Answer::new(body, under_way))) }
     }
 }
 
@@ -187,8 +226,6 @@ impl Drop for Open<'_> {
     }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// The name of a reason in the metrics.
 fn name(reason: Reason) -> &'static str {
     match reason {
@@ -209,5 +246,27 @@ fn of_error(error: &(dyn std::error::Error + 'static)) -> &'static str {
         Some(error) if error.is_parse_too_large() => "head_too_large",
         Some(error) if error.is_parse() => "not_http",
         _ => "broken",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Proxy = tower::util::ServiceFn<
+        fn(Request<Incoming>) -> std::future::Ready<Result<Response<Body>, std::convert::Infallible>>,
+    >;
+
+    fn size_of_output<A, B, R>(_: impl Fn(A, B) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    /// It is most of what a client takes up that asks nothing.
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let size = size_of_output(|server: &'static Server<Proxy>, (connection, entry)| {
+            server.serve(connection, entry)
+        });
+        assert!(size < 640, "{size} bytes");
     }
 }

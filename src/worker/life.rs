@@ -68,6 +68,13 @@ pub(super) struct UnderWay {
     key: usize,
 }
 
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Http1,
+    Http2,
+}
+
 /// What a connection is told by the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
@@ -160,6 +167,14 @@ impl Life {
         if self.is_http2() {
             // From here on there is no telling a head from what else goes on between the two sides.
             self.phase.set(Phase::Idle { since: self.now.get(), after_body: false });
+        }
+    }
+
+    /// What the client speaks; `None` as long as what came may be the beginning of either, or nothing came.
+    pub(super) fn version(&self) -> Option<Version> {
+        match self.preface.get() {
+            None => Some(Version::Http1),
+            Some(_) => self.is_http2().then_some(Version::Http2),
         }
     }
 

@@ -2,6 +2,7 @@
 //! hyper has none, or none of the proxy's: what is no HTTP, and heads that take too long.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -17,6 +18,9 @@ use crate::listener::Connection;
 /// What is read at once of what nobody wants any more.
 const SCRAP: usize = 4096;
 
+/// What is read at once while nobody serves the connection: most heads are smaller.
+const AHEAD: usize = 1024;
+
 /// A connection whose writes are marked.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -31,6 +35,8 @@ pub(super) struct Stream<I> {
     life: Rc<Life>,
     ticks: Ticks,
     voice: Rc<Voice>,
+    /// What was read before there was anyone to take it: it comes first.
+    ahead: Bytes,
     /// The answer that takes the place of hyper's, or of none: nothing comes after it.
     last_words: Option<Bytes>,
 }
@@ -56,7 +62,35 @@ impl Socket {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
     pub(super) fn new(io: I, life: Rc<Life>, ticks: Ticks, voice: Rc<Voice>) -> Self {
-        Self { io, life, ticks, voice, last_words: None }
+        Self { io, life, ticks, voice, ahead: Bytes::new(), last_words: None }
+    }
+
+    /// Whether something is there already for whoever reads next.
+    pub(super) fn has_more(&self) -> bool {
+        self.ahead.has_remaining()
+    }
+
+    /// Reads what comes, for whoever reads next; how many bytes, and none at the end.
+    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [MaybeUninit::uninit(); AHEAD];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        ready!(self.poll_io(cx, &mut bytes))?;
+        let read = bytes.filled();
+        self.ahead = [&self.ahead, read].concat().into();
+        Poll::Ready(Ok(read.len()))
+    }
+
+    /// Reads what comes, and marks it.
+    fn poll_io(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.life.head_is_late() {
+            self.say_it_is_late(cx);
+            // As if the client had closed: hyper gives the connection up.
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        self.life.read(&buffer.filled()[before..], &self.ticks);
+        Poll::Ready(Ok(()))
     }
 
     /// Says `words` and nothing else, and closes.
@@ -157,15 +191,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.life.head_is_late() {
-            this.say_it_is_late(cx);
-            // As if the client had closed: hyper gives the connection up.
+        if this.has_more() {
+            let count = this.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&this.ahead.split_to(count));
             return Poll::Ready(Ok(()));
         }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
-        this.life.read(&buffer.filled()[before..], &this.ticks);
-        Poll::Ready(Ok(()))
+        this.poll_io(cx, buffer)
     }
 }
 

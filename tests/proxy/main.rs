@@ -30,6 +30,7 @@ mod outbound_proxy;
 mod paths;
 mod protocol;
 mod rate_limits;
+mod rest;
 mod revoked;
 mod rotation;
 mod sdk;
