@@ -169,7 +169,8 @@ impl Worker {
         let too_many = TurnedAway::new(speaks_tls, voice, metrics.clone());
         let roster = Roster::new(Ticks::of(&limits));
         let sweeping = roster.clone();
-        let mut sweep = tokio::task::spawn_local(async move { sweeping.sweep().await });
+        let mut sweep =
+            tokio::task::spawn_local(async move { tokio::join!(sweeping.sweep(), sweeping.let_rest()) });
 
         let turned_away = || metrics.connection_turned_away("app");
         let latest = Cell::new(None);

@@ -139,42 +139,64 @@ where
         poll_fn(|cx| match life.order(cx.waker()) {
             // Nothing is under way yet: there is nothing to wait for.
             Some(Order::Abort | Order::Leave) => Poll::Ready(Ok(None)),
-            None => agreeing.as_mut().poll(cx),
+            Some(Order::Rest) | None => agreeing.as_mut().poll(cx),
         })
         .await
     }
 
-    /// Speaks HTTP on `io`, until the client or the sweep ends it.
+    /// Speaks HTTP on `io`, until the client or the sweep ends it. While nobody asks anything, it rests.
     async fn speak<I>(&self, io: I, entry: &Entry) -> Result<(), BoxError>
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let life = entry.life();
         let mut stream = Stream::new(io, life.clone(), *entry.ticks(), self.voice.clone());
-        match rest::next(&mut stream, life).await? {
-            Next::Serve(Version::Http1) => Box::pin(self.http1(stream, life)).await,
-            Next::Serve(Version::Http2) => Box::pin(self.http2(stream, life)).await,
-            Next::Close => Ok(rest::close(&mut stream, life).await?),
-            Next::Drop => Ok(()),
+        let mut next = rest::next(&mut stream, life).await?;
+        loop {
+            match next {
+                Next::Serve(Version::Http2) => return Box::pin(self.http2(stream, life)).await,
+                Next::Serve(Version::Http1) => match Box::pin(self.http1(stream, entry)).await? {
+                    Some(rests) => stream = rests,
+                    None => return Ok(()),
+                },
+                Next::Close => return Ok(rest::close(&mut stream, life).await?),
+                Next::Drop => return Ok(()),
+            }
+            // One that fails when nobody waits for anything has ended, as it does with hyper.
+            next = rest::next(&mut stream, life).await.unwrap_or(Next::Close);
         }
     }
 
-    /// Speaks HTTP/1.1.
-    async fn http1<I>(&self, stream: Stream<I>, life: &Rc<Life>) -> Result<(), BoxError>
+    /// Speaks HTTP/1.1, and gives the stream back when the connection is to rest.
+    async fn http1<I>(&self, stream: Stream<I>, entry: &Entry) -> Result<Option<Stream<I>>, BoxError>
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
+        let life = entry.life();
+        let _awake = entry.awake();
         let service = service_fn(|request| self.answer(life, request));
         let mut served = self.http1.serve_connection(TokioIo::new(stream), service);
-        poll_fn(|cx| {
-            match life.order(cx.waker()) {
-                Some(Order::Abort) => return Poll::Ready(Ok(())),
+        let rests = poll_fn(|cx| {
+            let order = life.order(cx.waker());
+            match order {
+                Some(Order::Abort) => return Poll::Ready(Ok(false)),
                 Some(Order::Leave) => Pin::new(&mut served).graceful_shutdown(),
-                None => {}
+                Some(Order::Rest) | None => {}
             }
-            Pin::new(&mut served).poll(cx).map_err(Into::into)
-        })
-        .await
+            match Pin::new(&mut served).poll(cx) {
+                // What came in the meantime has been read.
+                Poll::Pending if order == Some(Order::Rest) && life.may_rest(entry.ticks()) => {
+                    Poll::Ready(Ok(true))
+                }
+                ended => ended.map_ok(|()| false),
+            }
+        });
+        if !rests.await? {
+            return Ok(None);
+        }
+        // By that hyper ends an idle connection at once, and keeps what it has read of the next request.
+        Pin::new(&mut served).graceful_shutdown();
+        rest::take_apart(Box::pin(served.without_shutdown()), life).await
     }
 
     /// Speaks HTTP/2.
@@ -188,7 +210,7 @@ where
             match life.order(cx.waker()) {
                 Some(Order::Abort) => return Poll::Ready(Ok(())),
                 Some(Order::Leave) => served.as_mut().graceful_shutdown(),
-                None => {}
+                Some(Order::Rest) | None => {}
             }
             served.as_mut().poll(cx).map_err(Into::into)
         })
@@ -263,7 +285,7 @@ mod tests {
 
     /// It is most of what a client takes up that asks nothing.
     #[test]
-    fn a_connection_that_waits_is_small() {
+    fn a_connection_that_rests_is_small() {
         let size = size_of_output(|server: &'static Server<Proxy>, (connection, entry)| {
             server.serve(connection, entry)
         });

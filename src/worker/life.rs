@@ -3,12 +3,15 @@
 //!
 //! Time is counted in ticks of the sweep: a mark costs a store, and no request has a timer for any of this.
 
+mod rest;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
 use slab::Slab;
 
+use self::rest::NEVER;
 use super::limits::{Tick, Ticks};
 use crate::proxy::record::Place;
 
@@ -23,6 +26,9 @@ pub(super) struct Life {
     /// How much of [`PREFACE`] has come, as long as nothing else has.
     preface: Cell<Option<usize>>,
     requests: RefCell<Slab<Request>>,
+    /// How many looks found it idle since its last request; [`NEVER`] before the first, when hyper does not know it
+    /// for idle, and when it is being closed.
+    looks: Cell<u8>,
     /// Something of an answer may not be written yet.
     unwritten: Cell<bool>,
     /// Since when the socket takes nothing.
@@ -78,6 +84,8 @@ pub(super) enum Version {
 /// What a connection is told by the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
+    /// Let go of what only a request needs.
+    Rest,
     /// End when no request is under way.
     Leave,
     /// End now.
@@ -126,6 +134,7 @@ impl Life {
             phase: Cell::new(Phase::Idle { since, after_body: false }),
             preface: Cell::new(Some(0)),
             requests: RefCell::new(Slab::new()),
+            looks: Cell::new(NEVER),
             unwritten: Cell::new(false),
             blocked: Cell::new(None),
             leaving: Cell::new(None),
@@ -378,6 +387,7 @@ impl Drop for UnderWay {
         let request = requests.remove(self.key);
         if requests.is_empty() {
             life.phase.set(Phase::Idle { since: life.now.get(), after_body: request.had_body });
+            life.looks.set(0);
         }
     }
 }

@@ -1,13 +1,27 @@
-//! All connections of a worker, and the sweep that ends those which take too long.
+//! All connections of a worker, and the sweeps: one ends those which take too long, one lets those rest that
+//! nobody asks anything.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use slab::Slab;
 use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use super::life::{Life, Reason};
 use super::limits::{Tick, Ticks};
+
+/// Between two looks at those that are awake: a wake-up more now and then is nothing to a process at work.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// From this many on what they hold is worth looking more often: memory that was in use is not given back, so it is the
+/// most of them at once that counts.
+const CROWD: usize = 32;
+
+/// Between two looks at a crowd. Shorter would be better for memory still, but a client that asks again and again is
+/// to find its connection awake.
+const LOOK_AT_CROWD_EVERY: Duration = Duration::from_millis(20);
 
 /// The connections that there are.
 #[derive(Debug)]
@@ -15,7 +29,11 @@ pub(super) struct Roster {
     ticks: Ticks,
     now: Rc<Cell<Tick>>,
     lives: RefCell<Slab<Rc<Life>>>,
+    /// Those of them that may rest when nobody asks them anything.
+    awake: RefCell<Slab<Rc<Life>>>,
     first_came: Notify,
+    first_woke: Notify,
+    became_crowd: Notify,
     last_went: Notify,
 }
 
@@ -27,13 +45,23 @@ pub(super) struct Entry {
     life: Rc<Life>,
 }
 
+/// A connection that is awake, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Awake<'a> {
+    roster: &'a Roster,
+    key: usize,
+}
+
 impl Roster {
     pub(super) fn new(ticks: Ticks) -> Rc<Self> {
         Rc::new(Self {
             ticks,
             now: Rc::default(),
             lives: RefCell::default(),
+            awake: RefCell::default(),
             first_came: Notify::new(),
+            first_woke: Notify::new(),
+            became_crowd: Notify::new(),
             last_went: Notify::new(),
         })
     }
@@ -52,11 +80,29 @@ impl Roster {
             if self.lives.borrow().is_empty() {
                 self.first_came.notified().await;
             }
-            tokio::time::sleep(self.ticks.round).await;
+            sleep(self.ticks.round).await;
             // One a round, however late it is: a worker that was busy must not take it for its clients' delay.
             self.now.set(self.now.get().wrapping_add(1));
             for (_, life) in &*self.lives.borrow() {
                 life.look(&self.ticks);
+            }
+        }
+    }
+
+    /// Lets those rest that are idle, look after look, for ever. With none awake it sleeps.
+    pub(super) async fn let_rest(&self) {
+        loop {
+            let awake = self.awake.borrow().len();
+            if awake == 0 {
+                self.first_woke.notified().await;
+            } else if awake < CROWD {
+                // An error means that it is no crowd yet.
+                let _ = timeout(LOOK_EVERY, self.became_crowd.notified()).await;
+            } else {
+                sleep(LOOK_AT_CROWD_EVERY).await;
+            }
+            for (_, life) in &*self.awake.borrow() {
+                life.look_for_rest(&self.ticks);
             }
         }
     }
@@ -79,6 +125,24 @@ impl Entry {
 
     pub(super) fn ticks(&self) -> &Ticks {
         &self.roster.ticks
+    }
+
+    /// The connection may be told to rest, until what this returns is dropped.
+    pub(super) fn awake(&self) -> Awake<'_> {
+        let mut awake = self.roster.awake.borrow_mut();
+        let key = awake.insert(self.life.clone());
+        match awake.len() {
+            1 => self.roster.first_woke.notify_one(),
+            CROWD => self.roster.became_crowd.notify_one(),
+            _ => {}
+        }
+        Awake { roster: &self.roster, key }
+    }
+}
+
+impl Drop for Awake<'_> {
+    fn drop(&mut self) {
+        self.roster.awake.borrow_mut().remove(self.key);
     }
 }
 

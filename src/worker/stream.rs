@@ -70,6 +70,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
         self.ahead.has_remaining()
     }
 
+    /// Takes back what was read and not used: it is read again.
+    pub(super) fn give_back(&mut self, bytes: &[u8]) {
+        self.ahead = [bytes, &self.ahead].concat().into();
+    }
+
     /// Reads what comes, for whoever reads next; how many bytes, and none at the end.
     pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [MaybeUninit::uninit(); AHEAD];
@@ -239,6 +244,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
     /// connection closes does not read them.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.life.shuts_down();
         ready!(this.say(cx))?;
         ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
         if this.last_words.is_none() {

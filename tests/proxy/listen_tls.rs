@@ -2,6 +2,7 @@
 
 mod authority;
 mod reload;
+mod rest;
 mod trouble;
 
 use std::sync::Arc;

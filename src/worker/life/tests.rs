@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use super::rest::LOOKS;
 use super::*;
 use crate::proxy::record::{InFlight, Places};
 
@@ -39,6 +40,20 @@ impl Test {
 
     fn read(&self, bytes: &[u8]) {
         self.life.read(bytes, &TICKS);
+    }
+
+    /// What it is told within so many looks at whether it may rest, and by which of them.
+    fn told_to_rest(&self, most: u8) -> Option<u8> {
+        (1..=most).find(|_| {
+            self.life.look_for_rest(&TICKS);
+            self.order() == Some(Order::Rest)
+        })
+    }
+
+    /// A request without a body, answered.
+    fn ask(&self) {
+        drop(self.life.begin(false));
+        self.life.flushed();
     }
 
     /// Lets rounds go by, up to one in which something is told; how many.
@@ -214,4 +229,74 @@ fn what_is_owed_is_written_when_nothing_is_under_way() {
     assert!(!test.life.owes_nothing(), "its last bytes may be on their way");
     test.life.flushed();
     assert!(test.life.owes_nothing());
+}
+
+#[test]
+fn who_is_asked_nothing_rests_until_it_is_asked_again() {
+    let test = Test::new();
+    assert_eq!(test.told_to_rest(9), None, "it was asked nothing yet: there is nothing to let go of");
+    for _ in 0..3 {
+        test.ask();
+        assert_eq!(test.told_to_rest(9), Some(LOOKS));
+        assert!(test.life.may_rest(&TICKS));
+        assert_eq!(test.told_to_rest(9), None, "it is told once");
+    }
+    for _ in 0..9 {
+        test.ask();
+        assert_eq!(test.told_to_rest(LOOKS - 1), None, "it is asked between the looks");
+    }
+}
+
+#[test]
+fn who_is_told_to_rest_may_be_asked_first() {
+    let test = Test::new();
+    test.ask();
+    assert_eq!(test.told_to_rest(9), Some(LOOKS));
+    let request = test.life.begin(false);
+    assert!(!test.life.may_rest(&TICKS));
+    drop(request);
+    test.life.flushed();
+    assert!(!test.life.may_rest(&TICKS), "it is not idle for long enough");
+}
+
+#[test]
+fn nobody_rests_in_the_middle_of_anything() {
+    let test = Test::new();
+    test.ask();
+    test.read(b"GET");
+    assert_eq!(test.told_to_rest(9), None, "a head");
+    let test = Test::new();
+    let request = test.life.begin(false);
+    test.life.flushed();
+    assert_eq!(test.told_to_rest(9), None, "an answer");
+    drop(request);
+    assert_eq!(test.told_to_rest(9), None, "its last bytes");
+    test.life.flushed();
+    assert_eq!(test.told_to_rest(9), Some(LOOKS));
+    let test = Test::new();
+    drop(test.life.begin(true));
+    test.life.flushed();
+    test.quiet_for(TICKS.rest_of_body);
+    assert_eq!(test.told_to_rest(9), None, "the rest of a body");
+    test.quiet_for(1);
+    assert_eq!(test.told_to_rest(9), Some(LOOKS));
+    let test = Test::new();
+    test.read(PREFACE);
+    test.ask();
+    assert_eq!(test.told_to_rest(9), None, "HTTP/2, where there is no telling");
+}
+
+#[test]
+fn who_is_about_to_end_does_not_rest() {
+    let test = Test::new();
+    test.ask();
+    test.life.leave(Reason::Drain);
+    test.life.look_for_rest(&TICKS);
+    test.life.look_for_rest(&TICKS);
+    assert_eq!(test.order(), Some(Order::Leave), "it is not forgotten");
+    assert_eq!(test.told_to_rest(9), None);
+    let test = Test::new();
+    test.ask();
+    test.life.shuts_down();
+    assert_eq!(test.told_to_rest(9), None);
 }
