@@ -203,8 +203,9 @@ impl Proxy {
         }
         self.rules.check(&head, &path)?;
         let cell = self.cell(self.orders_paths.credential(&path)?)?;
-        match cell.at_hand() {
-            Some(token) => self.forward(head, present, body, &path, cell, token),
+        let now = cell.now();
+        match cell.at_hand(now) {
+            Some(token) => self.forward((head, present), body, &path, (cell, token, now)),
             None => Ok(Way::Roundabout(Box::pin(self.forward_later(head, body, cell)))),
         }
     }

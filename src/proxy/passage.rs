@@ -55,12 +55,10 @@ impl Proxy {
     /// Sends a request on, if there is a connection at hand.
     pub(super) fn forward<'a>(
         &'a self,
-        head: request::Parts,
-        present: Present,
+        (head, present): (request::Parts, Present),
         body: ClientBody,
         path: &Readings<'_>,
-        cell: &'a TokenCell,
-        token: Rc<Current>,
+        (cell, token, now): (&'a TokenCell, Rc<Current>, Moment),
     ) -> Result<Way<'a, impl Future<Output = Outcome> + use<>>, Refusal> {
         if present.any(Present::AUTHORIZATION) {
             guard::no_loop(&head.headers, &token.authorization)?;
@@ -77,7 +75,7 @@ impl Proxy {
         let again = (repeatable && fits).then(|| head.clone());
         let method = head.method.clone();
         let request = self.dressed(head, present, upload, &token);
-        let attempt = Attempt { method, progress, requested: cell.now(), again, cell, token };
+        let attempt = Attempt { method, progress, requested: now, again, cell, token };
         Ok(match self.upstream.ask(request, &attempt.progress) {
             Ok(answering) => Way::Straight(Box::pin(Passage { answering, attempt })),
             Err(request) => {
@@ -99,7 +97,7 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         let token = cell.current().await?;
         let (uri, present) = (head.uri.clone(), Present::of(&head.headers));
-        match self.forward(head, present, body, &Readings::of(uri.path()), cell, token)? {
+        match self.forward((head, present), body, &Readings::of(uri.path()), (cell, token, cell.now()))? {
             Way::Straight(passage) => self.answered(passage, uri.path()).await,
             Way::Roundabout(answering) => answering.await,
         }

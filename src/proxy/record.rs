@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use http::{Method, Request, StatusCode, Uri};
+use http::uri::PathAndQuery;
+use http::{Method, Request, StatusCode};
 use tracing::{info, warn};
 
 use crate::config::AccessLog;
@@ -21,7 +22,13 @@ pub struct InFlight {
 
 /// The same as one worker sees them: it shares the count with the others, and no more.
 #[derive(Debug, Clone)]
-pub struct Places(Rc<Arc<InFlight>>);
+pub struct Places(Rc<Handle>);
+
+/// What a worker holds of the count: its requests share this, and so leave the other workers' handles alone.
+#[derive(Debug)]
+struct Handle {
+    in_flight: Arc<InFlight>,
+}
 
 /// One of the places in flight, given back when dropped.
 #[derive(Debug)]
@@ -37,25 +44,25 @@ impl InFlight {
 impl Places {
     /// The places of the worker that calls this.
     pub fn of(in_flight: Arc<InFlight>) -> Self {
-        Self(Rc::new(in_flight))
+        Self(Rc::new(Handle { in_flight }))
     }
 
     /// A place, if there is one.
     pub fn enter(&self) -> Option<Place> {
-        let before = self.0.now.fetch_add(1, Ordering::Relaxed);
+        let before = self.0.in_flight.now.fetch_add(1, Ordering::Relaxed);
         let place = Place(self.clone());
-        (before < self.0.most).then_some(place)
+        (before < self.0.in_flight.most).then_some(place)
     }
 
     /// How many there may be.
     pub fn most(&self) -> usize {
-        self.0.most
+        self.0.in_flight.most
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.0.now.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.in_flight.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -63,7 +70,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub struct Record {
     method: Method,
-    uri: Uri,
+    path: Option<PathAndQuery>,
     started: Instant,
     answer: Option<Answer>,
     broken_off: Option<BrokenOff>,
@@ -97,7 +104,7 @@ impl Record {
         metrics.request_started();
         Self {
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            path: request.uri().path_and_query().cloned(),
             started: Instant::now(),
             answer: None,
             broken_off: None,
@@ -120,7 +127,7 @@ impl Record {
 
     /// The path that was asked for.
     pub fn path(&self) -> &str {
-        self.uri.path()
+        self.path.as_ref().map_or("", PathAndQuery::path)
     }
 
     /// The head of the answer is there.

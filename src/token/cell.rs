@@ -80,7 +80,7 @@ impl TokenCell {
 
     /// The current token; waits for one while there is none and waiting may help.
     pub async fn current(&self) -> Result<Rc<Current>, Unavailable> {
-        match self.at_hand() {
+        match self.at_hand(self.now()) {
             Some(current) => Ok(current),
             None => self.wait().await,
         }
@@ -88,7 +88,7 @@ impl TokenCell {
 
     /// The current token, if it is newer than one to which the API answered 401.
     pub fn newer_at_hand(&self, rejected: Generation) -> Option<Rc<Current>> {
-        self.at_hand().filter(|current| current.generation > rejected)
+        self.at_hand(self.now()).filter(|current| current.generation > rejected)
     }
 
     /// Tells the manager that the API answered 401 to a token.
@@ -171,8 +171,8 @@ impl TokenCell {
         self.handle.clock.now()
     }
 
-    /// The current token, if there is one.
-    pub fn at_hand(&self) -> Option<Rc<Current>> {
+    /// The current token, if there is one `now`.
+    pub fn at_hand(&self, now: Moment) -> Option<Rc<Current>> {
         let mut seen = self.seen.borrow_mut();
         // An error means that the manager is gone: what it said last still holds until its end.
         if seen.receiver.has_changed().unwrap_or(false) {
@@ -183,7 +183,7 @@ impl TokenCell {
                 State::Initializing | State::Unavailable(_) => None,
             };
         }
-        seen.current.as_ref().filter(|current| !current.end.has_come(self.now())).cloned()
+        seen.current.as_ref().filter(|current| !current.end.has_come(now)).cloned()
     }
 
     async fn wait(&self) -> Result<Rc<Current>, Unavailable> {
@@ -196,7 +196,7 @@ impl TokenCell {
                 return Err(hopeless);
             }
             // A token may have come between the look before this wait and the one just now.
-            if let Some(current) = self.at_hand() {
+            if let Some(current) = self.at_hand(self.now()) {
                 return Ok(current);
             }
             if self.changed(&mut receiver, deadline).await.is_none() {

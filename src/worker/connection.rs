@@ -224,8 +224,8 @@ where
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, S::Error>> + use<S> {
         let under_way = life.begin(!request.body().is_end_stream());
-        let answering = self.proxy.clone().call(request);
-        async move { Ok(answering.await?.map(|body| Answer::new(body, under_way))) }
+        let mut proxy = self.proxy.clone();
+        async move { Ok(proxy.call(request).await?.map(|body| Answer::new(body, under_way))) }
     }
 }
 

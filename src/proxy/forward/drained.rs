@@ -5,9 +5,9 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -17,13 +17,40 @@ use super::read_ahead::ReadAhead;
 #[derive(Debug)]
 pub(super) struct Drained {
     tls: Box<TlsStream<ReadAhead<TcpStream>>>,
-    /// Whether it said that it has nothing, and not even an error: from then on only the socket can bring some.
+    /// Whether all that came was taken: from then on only the socket can bring anything.
     is_empty: bool,
+    /// What went wrong behind bytes that were good.
+    failed: Option<io::Error>,
 }
 
 impl Drained {
     pub(super) fn new(tls: Box<TlsStream<ReadAhead<TcpStream>>>) -> Self {
-        Self { tls, is_empty: false }
+        Self { tls, is_empty: false, failed: None }
+    }
+
+    /// Takes what there is; pending where there is nothing more.
+    fn take(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while buffer.remaining() > 0 {
+            if self.is_empty {
+                ready!(self.tls.get_ref().0.get_ref().poll_read_ready(cx))?;
+                self.is_empty = false;
+            }
+            let Poll::Ready(bytes) = Pin::new(&mut *self.tls).poll_fill_buf(cx) else {
+                self.is_empty = true;
+                return Poll::Pending;
+            };
+            let bytes = bytes?;
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let count = bytes.len().min(buffer.remaining());
+            buffer.put_slice(&bytes[..count]);
+            Pin::new(&mut *self.tls).consume(count);
+            let (ahead, session) = self.tls.get_ref();
+            // The session wants bytes of the socket's only when it has none for us.
+            self.is_empty = ahead.is_empty() && session.wants_read();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -34,12 +61,18 @@ impl AsyncRead for Drained {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.is_empty && this.tls.get_ref().0.get_ref().poll_read_ready(cx).is_pending() {
-            return Poll::Pending;
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Err(error));
         }
-        let read = Pin::new(&mut *this.tls).poll_read(cx, buffer);
-        this.is_empty = read.is_pending();
-        read
+        let before = buffer.filled().len();
+        let taken = this.take(cx, buffer);
+        if buffer.filled().len() == before {
+            return taken;
+        }
+        if let Poll::Ready(Err(error)) = taken {
+            this.failed = Some(error);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -114,7 +114,8 @@ impl Pool {
     pub(super) fn ready(&self) -> Option<Borrowed> {
         let mut idle = self.0.idle.borrow_mut();
         let now = Instant::now();
-        idle.pop_back_if(|last| last.single.is_ready() && last.is_fit(now)).map(|last| last.lend(self))
+        let is_usable = idle.back().is_some_and(|last| last.single.is_ready() && last.is_fit(now));
+        if is_usable { idle.pop_back().map(|last| last.lend(self)) } else { None }
     }
 
     /// The use of a connection that is there.

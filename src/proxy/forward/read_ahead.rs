@@ -30,6 +30,11 @@ impl<T> ReadAhead<T> {
         Self { io, ahead: Vec::new(), taken: 0 }
     }
 
+    /// Whether all that was read was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
     /// The stream itself.
     pub(super) fn get_ref(&self) -> &T {
         &self.io
