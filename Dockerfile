@@ -14,12 +14,15 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo/config.toml .cargo/config.toml
 COPY config config
 COPY src src
+# What the build is trained with, and how.
+COPY examples examples
+COPY scripts/release.sh scripts/release.sh
 # Dependencies stay compiled in the cache mount; only the binary leaves it. The base image carries
-# the toolchain, so nothing but crates of the lock file is downloaded.
+# the toolchain: crates of the lock file are downloaded, and the toolchain's own tools for profiles.
 RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=target-${TARGETPLATFORM},target=/build/target,sharing=locked \
-    cargo build --release --locked --bin liquid-auth-proxy \
-    && install -D -m 0755 target/release/liquid-auth-proxy /out/liquid-auth-proxy
+    scripts/release.sh \
+    && install -D -m 0755 target/pgo/liquid-auth-proxy /out/liquid-auth-proxy
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="liquid-auth-proxy" \

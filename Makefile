@@ -25,7 +25,7 @@ UPDATE ?=
 MEASURE = PYTHONPATH=benches python3 -B -m measure
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt fuzz bench gate release
+.PHONY: help run test lint fmt fuzz bench gate release dist
 
 help:
 	@echo 'make run    build and start the proxy in front of the embedded stand-in API'
@@ -35,6 +35,7 @@ help:
 	@echo 'make fuzz   search for bytes that break a rule, TIME=60 seconds for each target'
 	@echo 'make bench  measure what the proxy costs, beside nginx and HAProxy; QUICK=1 for a hint'
 	@echo 'make release build the fastest program, in about twice the time of a release build'
+	@echo 'make dist   the same, packed with its documents'
 	@echo 'make gate   fail if a request takes more instructions or allocations than it did, UPDATE=1 to set new figures'
 
 # A development build: it starts soonest after a change, and is fast enough to try things.
@@ -82,3 +83,6 @@ gate:
 
 release:
 	@CARGO='$(CARGO)' scripts/release.sh
+
+dist:
+	@CARGO='$(CARGO)' scripts/dist.sh

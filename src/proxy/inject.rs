@@ -120,9 +120,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes off an answer what belonged to our connection with the API.
-pub(super) fn response(headers: &mut HeaderMap) {
-    let present = Present::of(headers);
+/// Takes off an answer what belonged to our connection with the API. `present` are the headers that it has.
+pub(super) fn response(headers: &mut HeaderMap, present: Present) {
     if present.any(Present::TRANSFER_ENCODING) {
         // The body's length is that of its chunks, whatever else is said (RFC 9112, section 6.3).
         headers.remove(CONTENT_LENGTH);

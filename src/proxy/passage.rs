@@ -199,7 +199,7 @@ impl Proxy {
             return Ok(self.answer_as_it_comes(sent.response, &sent.progress));
         }
         let Sent { method, mut response, requested, .. } = sent;
-        self.undress(&mut response);
+        observe::rate_limit(&mut response, &self.metrics);
         let idle_timeout = self.upstream.idle_timeout();
         let response = response.map(|body| Body::upstream(body, idle_timeout, None));
         let question = Question { method: &method, path, asked, requested };
@@ -216,16 +216,10 @@ impl Proxy {
         mut response: Response<Download>,
         progress: &Arc<Progress>,
     ) -> Response<Body> {
-        self.undress(&mut response);
+        observe::rate_limit(&mut response, &self.metrics);
         response.map(|body| {
             let request = (!progress.has_ended()).then(|| progress.clone());
             Body::upstream(body, self.upstream.idle_timeout(), request)
         })
-    }
-
-    /// Takes off an answer what is not its client's, and notes what it says.
-    fn undress(&self, response: &mut Response<Download>) {
-        inject::response(response.headers_mut());
-        observe::rate_limit(response, &self.metrics);
     }
 }

@@ -16,6 +16,8 @@ use super::failure::{self, Unanswered};
 use super::head;
 use super::pool::Borrowed;
 use crate::proxy::error::Refusal;
+use crate::proxy::inject;
+use crate::proxy::present::Present;
 use crate::proxy::upload::{Progress, Upload, Waiting};
 
 /// How long a body is held back for the API to ask for it: not every server knows how (RFC 9110, section 10.1.1).
@@ -132,8 +134,10 @@ impl Patience {
 
 fn settled(outcome: Outcome, borrowed: Option<Borrowed>, was_used: bool, progress: &Arc<Progress>) -> Asked {
     match outcome {
-        Ok(answer) => {
-            head::check(&answer)?;
+        Ok(mut answer) => {
+            let present = Present::of(answer.headers());
+            head::check(&answer, present)?;
+            inject::response(answer.headers_mut(), present);
             Ok(Ok(answer.map(|incoming| Download::new(incoming, borrowed, progress))))
         }
         Err(mut error) => match error.take_message() {

@@ -37,13 +37,16 @@ fn faults(text: &str, ignore: &str) -> Vec<String> {
     let version = toolchain.and_then(|image| image.split([':', '-']).nth(1)).unwrap_or_default();
     faults.unless(version.split('.').count() == 3, "RUST_IMAGE is not pinned to a version");
 
-    let build = all("RUN").into_iter().find(|run| run.contains("cargo build")).unwrap_or_default();
-    faults.unless(build.contains("--locked"), "the build does not use the lock file as it is");
-    faults.unless(build.contains("--mount=type=cache"), "dependencies are compiled anew in each build");
+    let build = all("RUN").into_iter().find(|run| run.contains("target=/build/target")).unwrap_or_default();
+    faults.unless(build.contains("scripts/release.sh"), "the build is not the one that is released");
+    let kept = build.split(' ').filter(|word| word.starts_with("--mount=type=cache")).count();
+    faults.unless(kept == 2, "dependencies are compiled anew in each build");
 
     let copied: Vec<&str> =
         all("COPY").into_iter().filter(|copy| !copy.starts_with("--from")).flat_map(sources).collect();
-    for needed in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "config", "src"] {
+    for needed in
+        ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "config", "src", "examples", "scripts/release.sh"]
+    {
         faults.unless(copied.contains(&needed), &format!("{needed} is not copied"));
     }
     for source in copied {
@@ -77,14 +80,23 @@ fn the_image_is_as_closed_as_it_says() {
 }
 
 #[test]
+fn what_is_released_is_built_with_the_lock_file_as_it_is() {
+    let script = read("scripts/release.sh");
+    let builds: Vec<_> = script.lines().filter(|line| line.contains("\"$cargo\" ")).collect();
+    assert_eq!(builds.len(), 2, "{builds:?}");
+    assert!(builds.iter().all(|line| line.contains(" --locked ")), "{builds:?}");
+}
+
+#[test]
 fn a_looser_image_is_caught() {
     let (file, ignore) = (read("Dockerfile"), read(".dockerignore"));
     for (from, to, part) in [
         ("rust:1.95.0-bookworm", "rust:1-bookworm", "RUST_IMAGE"),
         ("FROM ${RUNTIME_IMAGE}", "FROM debian:12", "debian:12"),
         ("cc-debian12:nonroot", "cc-debian12:latest", "no tag"),
-        (" --locked", "", "lock file"),
-        ("--mount=type=cache", "--mount=type=tmpfs", "compiled anew"),
+        ("    scripts/release.sh \\", "    cargo build --release \\", "the one that is released"),
+        ("type=cache,id=target-", "type=tmpfs,id=target-", "compiled anew"),
+        ("COPY examples examples", "", "examples is not copied"),
         ("COPY .cargo/config.toml .cargo/config.toml", "", ".cargo/config.toml is not copied"),
         ("COPY config config", "COPY config docs config", "docs is copied"),
         ("USER 65532:65532", "USER nonroot", "USER"),
