@@ -81,10 +81,10 @@ impl Upstream {
         self.patience.idle
     }
 
-    /// Sends a request by the connection that was given back last, if it can be used at once.
+    /// Sends a request, if there is a connection that can be used at once.
     ///
     /// # Errors
-    /// It cannot, or there is none: the request as it was.
+    /// There is none: the request as it was.
     pub(super) fn ask(
         &self,
         request: Request<Upload>,

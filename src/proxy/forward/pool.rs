@@ -110,12 +110,13 @@ impl Pool {
         receiver.await.unwrap_or_else(|_| Err(Unconnected::stopped()))
     }
 
-    /// The use of a connection for one request at a time, if the last one that was given back can be used at once.
+    /// The use of a connection for one request at a time, if one can be used at once: one that was given back just
+    /// now needs a turn, and the one before it does not.
     pub(super) fn ready(&self) -> Option<Borrowed> {
         let mut idle = self.0.idle.borrow_mut();
         let now = Instant::now();
-        let is_usable = idle.back().is_some_and(|last| last.single.is_ready() && last.is_fit(now));
-        if is_usable { idle.pop_back().map(|last| last.lend(self)) } else { None }
+        let latest = idle.iter().rposition(|one| one.single.is_ready() && one.is_fit(now))?;
+        idle.remove(latest).map(|one| one.lend(self))
     }
 
     /// The use of a connection that is there.
