@@ -10,14 +10,15 @@ scripts/release.sh
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 host=$(rustc -vV | sed -n 's/^host: //p')
 name=liquid-auth-proxy-$version-$host
-time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
+time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 out=target/dist
 
 rm -rf "${out:?}/$name"
 mkdir -p "$out/$name"
 install -m 0755 target/pgo/liquid-auth-proxy "$out/$name/"
-cp -r README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT config deploy docs "$out/$name/"
-tar --create --directory "$out" --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner --mode=go-w "$name" |
+# What is committed, and nothing else: a key may lie in the checkout for trying things out.
+git archive HEAD README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT config deploy docs | tar --extract --directory "$out/$name"
+tar --create --directory "$out" --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "$name" |
     gzip --no-name >"$out/$name.tar.gz"
 (cd "$out" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256")
 rm -r "${out:?}/$name"

@@ -25,6 +25,8 @@ const PIECE: usize = 64 * 1024;
 pub struct Body {
     kind: Kind,
     record: Option<Box<Record>>,
+    /// Whether all of the request had come when the answer began.
+    after_whole_request: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,7 @@ impl Body {
 
     /// A body that is there already, and takes up room until the client has it.
     pub(super) fn held(bytes: Bytes, room: Option<Room>) -> Self {
-        Self { kind: Kind::Held { bytes, _room: room }, record: None }
+        Self { kind: Kind::Held { bytes, _room: room }, record: None, after_whole_request: false }
     }
 
     /// The API's body, given up when no frame comes for `idle_timeout`. Where it began before all of its `request`
@@ -95,7 +97,18 @@ impl Body {
     ) -> Self {
         let streamed =
             Streamed { incoming, idle_timeout, timer: None, waiting: false, request, failed: None };
-        Self { kind: Kind::Upstream(streamed), record: None }
+        Self { kind: Kind::Upstream(streamed), record: None, after_whole_request: false }
+    }
+
+    /// The same body, of an answer that began when all of its request had come.
+    pub(super) fn after_whole_request(mut self) -> Self {
+        self.after_whole_request = true;
+        self
+    }
+
+    /// Whether that is known of it.
+    pub fn is_after_whole_request(&self) -> bool {
+        self.after_whole_request
     }
 
     /// The length of a body that did not come from the API, which is left out: the answer to a HEAD has none, and
@@ -113,7 +126,7 @@ impl Body {
 
     /// The body of one of the router's answers.
     pub fn router(body: axum::body::Body) -> Self {
-        Self { kind: Kind::Router(body), record: None }
+        Self { kind: Kind::Router(body), record: None, after_whole_request: false }
     }
 
     /// The same body; `record` is closed when it ends or is dropped.

@@ -217,9 +217,10 @@ impl Proxy {
         progress: &Arc<Progress>,
     ) -> Response<Body> {
         observe::rate_limit(&mut response, &self.metrics);
-        response.map(|body| {
-            let request = (!progress.has_ended()).then(|| progress.clone());
-            Body::upstream(body, self.upstream.idle_timeout(), request)
+        let idle_timeout = self.upstream.idle_timeout();
+        response.map(|body| match progress.has_ended() {
+            true => Body::upstream(body, idle_timeout, None).after_whole_request(),
+            false => Body::upstream(body, idle_timeout, Some(progress.clone())),
         })
     }
 }

@@ -28,6 +28,9 @@ pub(super) struct Piece {
 impl Answer {
     pub(super) fn new(mut body: Body, under_way: UnderWay) -> Self {
         under_way.answered(body.take_place());
+        if body.is_after_whole_request() {
+            under_way.is_whole();
+        }
         Self { body, under_way }
     }
 }

@@ -185,9 +185,7 @@ where
             }
             match Pin::new(&mut served).poll(cx) {
                 // What came in the meantime has been read.
-                Poll::Pending if order == Some(Order::Rest) && life.may_rest(entry.ticks()) => {
-                    Poll::Ready(Ok(true))
-                }
+                Poll::Pending if order == Some(Order::Rest) && life.may_rest() => Poll::Ready(Ok(true)),
                 ended => ended.map_ok(|()| false),
             }
         });

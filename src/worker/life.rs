@@ -63,6 +63,7 @@ struct Request {
     /// Whether it is the client that the answer waits for.
     clients_turn: bool,
     progress: Tick,
+    /// Whether the rest of its body may still come.
     had_body: bool,
     place: Option<Place>,
 }

@@ -48,8 +48,11 @@ where
         }
         loop {
             match life.version() {
-                Some(version) if stream.has_more() => return Poll::Ready(Ok(Next::Serve(version))),
-                _ => {}
+                Some(Version::Http1) => stream.skip_empty_lines(),
+                Some(Version::Http2) | None => {}
+            }
+            if let Some(version) = life.version().filter(|_| stream.has_more()) {
+                return Poll::Ready(Ok(Next::Serve(version)));
             }
             if ready!(stream.poll_ahead(cx))? == 0 {
                 // Too little has come for a head: hyper knows what to do with that.

@@ -97,12 +97,14 @@ impl Roster {
                 self.first_woke.notified().await;
             } else if awake < CROWD {
                 // An error means that it is no crowd yet.
-                let _ = timeout(LOOK_EVERY, self.became_crowd.notified()).await;
+                if timeout(LOOK_EVERY, self.became_crowd.notified()).await.is_ok() {
+                    continue;
+                }
             } else {
                 sleep(LOOK_AT_CROWD_EVERY).await;
             }
             for (_, life) in &*self.awake.borrow() {
-                life.look_for_rest(&self.ticks);
+                life.look_for_rest();
             }
         }
     }

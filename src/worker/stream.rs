@@ -73,6 +73,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
         self.ahead.has_remaining()
     }
 
+    /// Drops what may stand before a request and means nothing (RFC 9112, section 2.2).
+    pub(super) fn skip_empty_lines(&mut self) {
+        let empty = self.ahead.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.ahead.advance(empty);
+    }
+
     /// Takes back what was read and not used: it is read again.
     pub(super) fn give_back(&mut self, bytes: &[u8]) {
         self.ahead = [bytes, &self.ahead].concat().into();

@@ -58,7 +58,7 @@ async fn a_client_rests_and_asks_again() {
     came_to_its_end(&daemon).await;
 }
 
-/// A body may go on to come for a while when its answer is there already: then it rests too.
+/// Where all of the body had come when the answer began: otherwise the rest of it may take any time.
 #[tokio::test]
 async fn a_client_rests_after_a_request_with_a_body() {
     let (mut upstream, daemon) = proxy(&[]).await;

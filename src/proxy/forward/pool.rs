@@ -30,6 +30,9 @@ const AGE: Duration = Duration::from_secs(50);
 /// Idle connections that are kept: each costs tens of KiB.
 const MOST_IDLE: usize = 64;
 
+/// What is no more than a turn, however busy the worker is.
+const TURN: Duration = Duration::from_secs(1);
+
 /// How often those that have been idle for too long are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,10 @@ impl Pool {
     pub(super) fn ready(&self) -> Option<Borrowed> {
         let mut idle = self.0.idle.borrow_mut();
         let now = Instant::now();
+        // One that needs more than a turn would be passed over again and again.
+        if idle.back().is_some_and(|last| !last.single.is_ready() && now > last.since + TURN) {
+            idle.pop_back();
+        }
         let latest = idle.iter().rposition(|one| one.single.is_ready() && one.is_fit(now))?;
         idle.remove(latest).map(|one| one.lend(self))
     }

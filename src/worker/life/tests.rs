@@ -45,7 +45,7 @@ impl Test {
     /// What it is told within so many looks at whether it may rest, and by which of them.
     fn told_to_rest(&self, most: u8) -> Option<u8> {
         (1..=most).find(|_| {
-            self.life.look_for_rest(&TICKS);
+            self.life.look_for_rest();
             self.order() == Some(Order::Rest)
         })
     }
@@ -238,7 +238,7 @@ fn who_is_asked_nothing_rests_until_it_is_asked_again() {
     for _ in 0..3 {
         test.ask();
         assert_eq!(test.told_to_rest(9), Some(LOOKS));
-        assert!(test.life.may_rest(&TICKS));
+        assert!(test.life.may_rest());
         assert_eq!(test.told_to_rest(9), None, "it is told once");
     }
     for _ in 0..9 {
@@ -253,10 +253,10 @@ fn who_is_told_to_rest_may_be_asked_first() {
     test.ask();
     assert_eq!(test.told_to_rest(9), Some(LOOKS));
     let request = test.life.begin(false);
-    assert!(!test.life.may_rest(&TICKS));
+    assert!(!test.life.may_rest());
     drop(request);
     test.life.flushed();
-    assert!(!test.life.may_rest(&TICKS), "it is not idle for long enough");
+    assert!(!test.life.may_rest(), "it is not idle for long enough");
 }
 
 #[test]
@@ -276,10 +276,13 @@ fn nobody_rests_in_the_middle_of_anything() {
     let test = Test::new();
     drop(test.life.begin(true));
     test.life.flushed();
-    test.quiet_for(TICKS.rest_of_body);
-    assert_eq!(test.told_to_rest(9), None, "the rest of a body");
-    test.quiet_for(1);
-    assert_eq!(test.told_to_rest(9), Some(LOOKS));
+    test.quiet_for(TICKS.rest_of_body + 1);
+    assert_eq!(test.told_to_rest(9), None, "what may be the rest of a body, however long that takes");
+    let request = test.life.begin(true);
+    request.is_whole();
+    drop(request);
+    test.life.flushed();
+    assert_eq!(test.told_to_rest(9), Some(LOOKS), "a body that has come");
     let test = Test::new();
     test.read(PREFACE);
     test.ask();
@@ -291,8 +294,8 @@ fn who_is_about_to_end_does_not_rest() {
     let test = Test::new();
     test.ask();
     test.life.leave(Reason::Drain);
-    test.life.look_for_rest(&TICKS);
-    test.life.look_for_rest(&TICKS);
+    test.life.look_for_rest();
+    test.life.look_for_rest();
     assert_eq!(test.order(), Some(Order::Leave), "it is not forgotten");
     assert_eq!(test.told_to_rest(9), None);
     let test = Test::new();
