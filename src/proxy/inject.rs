@@ -29,6 +29,17 @@ static HOP_BY_HOP: [(HeaderName, Present); 9] = [
     (HTTP2_SETTINGS, Present::HTTP2_SETTINGS),
 ];
 
+/// The same as a set.
+const HOPS: Present = Present::CONNECTION
+    .or(Present::KEEP_ALIVE)
+    .or(Present::PROXY_CONNECTION)
+    .or(Present::PROXY_AUTHENTICATE)
+    .or(Present::PROXY_AUTHORIZATION)
+    .or(Present::TE)
+    .or(Present::TRANSFER_ENCODING)
+    .or(Present::UPGRADE)
+    .or(Present::HTTP2_SETTINGS);
+
 /// What servers act on wherever it stands, so that it must not come behind a body (RFC 9110, section 6.5.1).
 static NO_TRAILERS: [HeaderName; 10] = [
     AUTHORIZATION,
@@ -130,6 +141,9 @@ pub(super) fn response(headers: &mut HeaderMap, present: Present) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap, present: Present) {
+    if !present.any(HOPS) {
+        return;
+    }
     if present.any(Present::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
@@ -170,6 +184,16 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_set_and_the_list_are_the_same() {
+        let listed = HOP_BY_HOP.iter().map(|(_, one)| *one).reduce(Present::or);
+        assert_eq!(listed, Some(HOPS));
+        for (name, one) in &HOP_BY_HOP {
+            let headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("1"))]);
+            assert_eq!(Present::of(&headers), *one, "{name}");
+        }
+    }
 
     fn prepared(sent: &[(&str, &str)], chunked: bool) -> Vec<(String, String)> {
         let mut headers = HeaderMap::new();

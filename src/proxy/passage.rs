@@ -17,7 +17,7 @@ use super::in_band::{self, Asked, Masked, Question, Scan};
 use super::inject::Credentials;
 use super::path::Readings;
 use super::present::Present;
-use super::replay::Kept;
+use super::replay::{Kept, SavedHead};
 use super::upload::{Progress, Upload};
 use super::{Proxy, Way, guard, inject, observe};
 use crate::token::Moment;
@@ -38,7 +38,7 @@ struct Attempt<'a> {
     progress: Arc<Progress>,
     requested: Moment,
     /// The head to send then, if it may be sent again: what is sent goes with its connection.
-    again: Option<request::Parts>,
+    again: Option<SavedHead>,
     cell: &'a TokenCell,
     token: Rc<Current>,
 }
@@ -72,7 +72,7 @@ impl Proxy {
         let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
         let scan = if body.is_end_stream() { Scan::without_body(&head) } else { Scan::of(&head) };
         let (upload, progress) = Upload::streamed(body, self.limits.max_body, scan, kept);
-        let again = (repeatable && fits).then(|| head.clone());
+        let again = (repeatable && fits).then(|| SavedHead::of(&head));
         let method = head.method.clone();
         let request = self.dressed(head, present, upload, &token);
         let attempt = Attempt { method, progress, requested: now, again, cell, token };
@@ -143,7 +143,7 @@ impl Proxy {
         path: &str,
     ) -> Result<Response<Body>, Refusal> {
         let Attempt { method, progress, requested, again, cell, token } = attempt;
-        let (progress, again) = (progress.clone(), again.take());
+        let (progress, again) = (progress.clone(), again.take().map(request::Parts::from));
         let sent = match outcome {
             Ok(response) => Sent { method: method.clone(), response, progress, requested: *requested },
             Err(unanswered) => self.send_again(unanswered, &progress, again.as_ref(), cell, token).await?,

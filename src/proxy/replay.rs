@@ -1,6 +1,7 @@
 //! Sending a request a second time, after a 401: which ones may be, and what of their body is kept for it.
 
 mod routes;
+mod saved;
 
 use std::collections::VecDeque;
 
@@ -9,6 +10,7 @@ use http::{HeaderMap, request};
 
 pub(super) use self::routes::Route;
 pub use self::routes::Routes;
+pub(super) use self::saved::SavedHead;
 
 use super::path::{Readings, is_below, without_api};
 use crate::config::Rule;

@@ -118,11 +118,15 @@ impl Pool {
     pub(super) fn ready(&self) -> Option<Borrowed> {
         let mut idle = self.0.idle.borrow_mut();
         let now = Instant::now();
+        let last = idle.back()?;
+        if last.is_usable(now) {
+            return idle.pop_back().map(|last| last.lend(self));
+        }
         // One that needs more than a turn would be passed over again and again.
-        if idle.back().is_some_and(|last| !last.single.is_ready() && now > last.since + TURN) {
+        if !last.single.is_ready() && now > last.since + TURN {
             idle.pop_back();
         }
-        let latest = idle.iter().rposition(|one| one.single.is_ready() && one.is_fit(now))?;
+        let latest = idle.iter().rposition(|one| one.is_usable(now))?;
         idle.remove(latest).map(|one| one.lend(self))
     }
 
@@ -266,6 +270,10 @@ impl Pool {
 impl Idle {
     fn is_fit(&self, now: Instant) -> bool {
         !self.single.is_closed() && now < self.since + IDLE && now < self.born + AGE
+    }
+
+    fn is_usable(&self, now: Instant) -> bool {
+        self.single.is_ready() && self.is_fit(now)
     }
 
     fn lend(self, pool: &Pool) -> Borrowed {
