@@ -73,10 +73,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
         self.ahead.has_remaining()
     }
 
-    /// Drops what may stand before a request and means nothing (RFC 9112, section 2.2).
+    /// Drops the empty lines that may stand before a request (RFC 9112, section 2.2). A CR alone is none: whoever
+    /// reads the request refuses it.
     pub(super) fn skip_empty_lines(&mut self) {
-        let empty = self.ahead.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        self.ahead.advance(empty);
+        loop {
+            let empty = match &*self.ahead {
+                [b'\r', b'\n', ..] => 2,
+                [b'\n', ..] => 1,
+                _ => return,
+            };
+            self.ahead.advance(empty);
+        }
     }
 
     /// Takes back what was read and not used: it is read again.
