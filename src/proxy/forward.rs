@@ -23,14 +23,13 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use rustls::ClientConfig;
 
-use self::answering::Patience;
 pub(super) use self::answering::{Answering, Outcome};
+use self::answering::{Call, Patience};
 use self::connect::Connect;
 pub(super) use self::download::Download;
 pub(super) use self::failure::{Fate, Unanswered};
-use self::pool::{Borrowed, Lease, Pool};
+use self::pool::{Lease, Pool};
 pub use self::wire::LocalExecutor;
-use self::wire::Multiplexed;
 use super::error::Refusal;
 use super::upload::{Progress, Upload};
 use crate::config;
@@ -91,7 +90,7 @@ impl Upstream {
         progress: &Arc<Progress>,
     ) -> Result<Answering<impl Future<Output = Outcome> + use<>>, Box<Request<Upload>>> {
         match self.pool.ready() {
-            Some(borrowed) => Ok(self.ask_by(borrowed, request, progress)),
+            Some(lease) => Ok(self.ask_by(lease, request, progress)),
             None => Err(Box::new(request)),
         }
     }
@@ -115,11 +114,7 @@ impl Upstream {
                     lease
                 }
             };
-            let asked = match lease {
-                Lease::Single(borrowed) => self.ask_by(borrowed, request, progress).await,
-                Lease::Shared(shared) => self.ask_among_others(shared, request, progress).await,
-            };
-            match asked? {
+            match self.ask_by(lease, request, progress).await? {
                 Ok(answer) => return Ok(answer),
                 // Nothing of it was written: the connection had closed.
                 Err(back) if closed < 2 * CLOSED => {
@@ -136,26 +131,24 @@ impl Upstream {
 
     fn ask_by(
         &self,
-        mut borrowed: Borrowed,
+        lease: Lease,
         request: Request<Upload>,
         progress: &Arc<Progress>,
     ) -> Answering<impl Future<Output = Outcome> + use<>> {
-        let call = borrowed.single.try_send_request(self.for_http1(request, progress));
-        Answering::new(call, Some(borrowed), progress, self.patience)
-    }
-
-    fn ask_among_others(
-        &self,
-        mut shared: Multiplexed,
-        request: Request<Upload>,
-        progress: &Arc<Progress>,
-    ) -> Answering<impl Future<Output = Outcome> + use<>> {
-        // The library does not tell of the go-ahead there.
-        if progress.is_held_back() {
-            progress.go_ahead();
-        }
-        let call = shared.try_send_request(self.for_http2(request));
-        Answering::new(call, None, progress, self.patience)
+        let (call, borrowed) = match lease {
+            Lease::Single(mut borrowed) => {
+                let call = borrowed.single.try_send_request(self.for_http1(request, progress));
+                (Call::Single { call }, Some(borrowed))
+            }
+            Lease::Shared(mut shared) => {
+                // The library does not tell of the go-ahead there.
+                if progress.is_held_back() {
+                    progress.go_ahead();
+                }
+                (Call::Multiplexed { call: shared.try_send_request(self.for_http2(request)) }, None)
+            }
+        };
+        Answering::new(call, borrowed, progress, self.patience)
     }
 
     /// A request as HTTP/1.1 has it: a path, and whose it is in `Host`.

@@ -30,7 +30,7 @@ const AGE: Duration = Duration::from_secs(50);
 /// Idle connections that are kept: each costs tens of KiB.
 const MOST_IDLE: usize = 64;
 
-/// What is no more than a turn, however busy the worker is.
+/// What is more than a turn, however busy the worker is.
 const TURN: Duration = Duration::from_secs(1);
 
 /// How often those that have been idle for too long are looked for.
@@ -113,44 +113,31 @@ impl Pool {
         receiver.await.unwrap_or_else(|_| Err(Unconnected::stopped()))
     }
 
-    /// The use of a connection for one request at a time, if one can be used at once: one that was given back just
-    /// now needs a turn, and the one before it does not.
-    pub(super) fn ready(&self) -> Option<Borrowed> {
-        let mut idle = self.0.idle.borrow_mut();
-        let now = Instant::now();
-        let last = idle.back()?;
-        if last.is_usable(now) {
-            return idle.pop_back().map(|last| last.lend(self));
-        }
-        // One that needs more than a turn would be passed over again and again.
-        if !last.single.is_ready() && now > last.since + TURN {
-            idle.pop_back();
-        }
-        let latest = idle.iter().rposition(|one| one.is_usable(now))?;
-        idle.remove(latest).map(|one| one.lend(self))
-    }
-
-    /// The use of a connection that is there.
-    pub(super) async fn at_hand(&self) -> Option<Lease> {
+    /// The use of a connection that can be used at once.
+    pub(super) fn ready(&self) -> Option<Lease> {
         if let Some(shared) = self.shared() {
             return Some(Lease::Shared(shared));
         }
+        let mut idle = self.0.idle.borrow_mut();
         let now = Instant::now();
-        loop {
-            // Not borrowed any more when it is waited for.
-            let idle = self.0.idle.borrow_mut().pop_back()?;
-            if !idle.is_fit(now) {
-                continue;
-            }
-            if !idle.single.is_ready() {
-                // One that was given back just now needs a turn. One that needs more still has something to write that
-                // the API does not read, though it has answered: it could take for ever.
-                tokio::task::yield_now().await;
-            }
-            if idle.single.is_ready() {
-                return Some(Lease::Single(idle.lend(self)));
-            }
+        while idle.back().is_some_and(|last| !last.may_be_used(now)) {
+            idle.pop_back();
         }
+        // One that was given back just now needs a turn, and the one before it does not.
+        let latest = idle.iter().rposition(|one| one.single.is_ready() && one.may_be_used(now))?;
+        idle.remove(latest).map(|one| Lease::Single(one.lend(self)))
+    }
+
+    /// The same, or that of a connection which only needs a turn.
+    pub(super) async fn at_hand(&self) -> Option<Lease> {
+        if let Some(lease) = self.ready() {
+            return Some(lease);
+        }
+        if self.0.idle.borrow().is_empty() {
+            return None;
+        }
+        tokio::task::yield_now().await;
+        self.ready()
     }
 
     /// The connection that is shared. One that is too old is used until there is another.
@@ -272,8 +259,10 @@ impl Idle {
         !self.single.is_closed() && now < self.since + IDLE && now < self.born + AGE
     }
 
-    fn is_usable(&self, now: Instant) -> bool {
-        self.single.is_ready() && self.is_fit(now)
+    /// Whether it may be used now or after a turn. One that needs more still has something to write that the API does
+    /// not read, though it has answered: it could take for ever.
+    fn may_be_used(&self, now: Instant) -> bool {
+        self.is_fit(now) && (self.single.is_ready() || now < self.since + TURN)
     }
 
     fn lend(self, pool: &Pool) -> Borrowed {
