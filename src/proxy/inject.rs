@@ -29,17 +29,6 @@ static HOP_BY_HOP: [(HeaderName, Present); 9] = [
     (HTTP2_SETTINGS, Present::HTTP2_SETTINGS),
 ];
 
-/// The same as a set.
-const HOPS: Present = Present::CONNECTION
-    .or(Present::KEEP_ALIVE)
-    .or(Present::PROXY_CONNECTION)
-    .or(Present::PROXY_AUTHENTICATE)
-    .or(Present::PROXY_AUTHORIZATION)
-    .or(Present::TE)
-    .or(Present::TRANSFER_ENCODING)
-    .or(Present::UPGRADE)
-    .or(Present::HTTP2_SETTINGS);
-
 /// What servers act on wherever it stands, so that it must not come behind a body (RFC 9110, section 6.5.1).
 static NO_TRAILERS: [HeaderName; 10] = [
     AUTHORIZATION,
@@ -63,8 +52,8 @@ pub(super) struct Credentials<'a> {
     pub api_key: Option<&'a HeaderValue>,
 }
 
-/// Turns a client's request headers into ours. `present` are those that it has; `chunked` tells that the body's length is not known. `Host`, and
-/// what else the protocol wants, is for whoever sends it.
+/// Turns a client's request headers into ours. `present` are those that it has; `chunked` tells that the body's
+/// length is not known. `Host`, and what else the protocol wants, is for whoever sends it.
 pub(super) fn request(
     headers: &mut HeaderMap,
     present: Present,
@@ -141,9 +130,6 @@ pub(super) fn response(headers: &mut HeaderMap, present: Present) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap, present: Present) {
-    if !present.any(HOPS) {
-        return;
-    }
     if present.any(Present::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
@@ -186,9 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_set_and_the_list_are_the_same() {
-        let listed = HOP_BY_HOP.iter().map(|(_, one)| *one).reduce(Present::or);
-        assert_eq!(listed, Some(HOPS));
+    fn what_belongs_to_the_connection_is_seen() {
         for (name, one) in &HOP_BY_HOP {
             let headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("1"))]);
             assert_eq!(Present::of(&headers), *one, "{name}");

@@ -143,7 +143,7 @@ impl Proxy {
         path: &str,
     ) -> Result<Response<Body>, Refusal> {
         let Attempt { method, progress, requested, again, cell, token } = attempt;
-        let (progress, again) = (progress.clone(), again.take().map(request::Parts::from));
+        let (progress, again) = (progress.clone(), again.take().map(|head| head.into_head(method.clone())));
         let sent = match outcome {
             Ok(response) => Sent { method: method.clone(), response, progress, requested: *requested },
             Err(unanswered) => self.send_again(unanswered, &progress, again.as_ref(), cell, token).await?,

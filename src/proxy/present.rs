@@ -14,7 +14,6 @@ macro_rules! headers {
         impl Present {
             /// The set of one, or of none that is asked for. Names are in lower case (`http::HeaderName`).
             fn one(name: &str) -> Self {
-                // A length has few names: the compiler looks at that first.
                 match name {
                     $($name => Self::$constant,)*
                     _ => Self(0),

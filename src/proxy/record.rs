@@ -20,15 +20,10 @@ pub struct InFlight {
     most: usize,
 }
 
-/// The same as one worker sees them: it shares the count with the others, and no more.
+/// The same as one worker sees them.
 #[derive(Debug, Clone)]
-pub struct Places(Rc<Handle>);
-
-/// What a worker holds of the count: its requests share this, and so leave the other workers' handles alone.
-#[derive(Debug)]
-struct Handle {
-    in_flight: Arc<InFlight>,
-}
+#[expect(clippy::redundant_allocation, reason = "requests count their handles where no other worker does")]
+pub struct Places(Rc<Arc<InFlight>>);
 
 /// One of the places in flight, given back when dropped.
 #[derive(Debug)]
@@ -44,25 +39,25 @@ impl InFlight {
 impl Places {
     /// The places of the worker that calls this.
     pub fn of(in_flight: Arc<InFlight>) -> Self {
-        Self(Rc::new(Handle { in_flight }))
+        Self(Rc::new(in_flight))
     }
 
     /// A place, if there is one.
     pub fn enter(&self) -> Option<Place> {
-        let before = self.0.in_flight.now.fetch_add(1, Ordering::Relaxed);
+        let before = self.0.now.fetch_add(1, Ordering::Relaxed);
         let place = Place(self.clone());
-        (before < self.0.in_flight.most).then_some(place)
+        (before < self.0.most).then_some(place)
     }
 
     /// How many there may be.
     pub fn most(&self) -> usize {
-        self.0.in_flight.most
+        self.0.most
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.0.in_flight.now.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

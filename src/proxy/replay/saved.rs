@@ -3,10 +3,9 @@
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, request};
 
-/// What of a head is sent: the rest is for whoever sends it.
+/// What of a head is sent, but for its method: the rest is for whoever sends it.
 #[derive(Debug)]
 pub(in crate::proxy) struct SavedHead {
-    method: Method,
     target: Option<PathAndQuery>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -17,18 +16,17 @@ impl SavedHead {
         for (name, value) in &head.headers {
             headers.push((name.clone(), value.clone()));
         }
-        Self { method: head.method.clone(), target: head.uri.path_and_query().cloned(), headers }
+        Self { target: head.uri.path_and_query().cloned(), headers }
     }
-}
 
-impl From<SavedHead> for request::Parts {
-    fn from(saved: SavedHead) -> Self {
+    /// The head, of a request with this method.
+    pub(in crate::proxy) fn into_head(self, method: Method) -> request::Parts {
         let mut request = Request::new(());
-        *request.method_mut() = saved.method;
-        if let Some(target) = saved.target {
+        *request.method_mut() = method;
+        if let Some(target) = self.target {
             *request.uri_mut() = Uri::from(target);
         }
-        for (name, value) in saved.headers {
+        for (name, value) in self.headers {
             request.headers_mut().append(name, value);
         }
         request.into_parts().0
@@ -47,7 +45,7 @@ mod tests {
             .header("cookie", "b=2")
             .header("content-length", "3");
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let again = request::Parts::from(SavedHead::of(&head));
+        let again = SavedHead::of(&head).into_head(head.method.clone());
         assert_eq!((&again.method, again.uri.to_string()), (&head.method, "/cart/update?a=b%20c".into()));
         assert_eq!(again.headers, head.headers);
         assert_eq!(again.headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
