@@ -73,17 +73,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
         self.ahead.has_remaining()
     }
 
-    /// Drops the empty lines that may stand before a request (RFC 9112, section 2.2). A CR alone is none: whoever
-    /// reads the request refuses it.
+    /// Drops the empty lines that may stand before a request.
     pub(super) fn skip_empty_lines(&mut self) {
-        loop {
-            let empty = match &*self.ahead {
-                [b'\r', b'\n', ..] => 2,
-                [b'\n', ..] => 1,
-                _ => return,
-            };
-            self.ahead.advance(empty);
-        }
+        self.ahead.advance(empty_lines(&self.ahead));
     }
 
     /// Takes back what was read and not used: it is read again.
@@ -154,6 +146,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Stream<I> {
         }
         self.last_words.is_some()
     }
+}
+
+/// The bytes of the empty lines at the beginning (RFC 9112, section 2.2). A CR alone is none: whoever reads the
+/// request refuses it.
+fn empty_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\r', b'\n', after @ ..] | [b'\n', after @ ..] = rest {
+        rest = after;
+    }
+    bytes.len() - rest.len()
 }
 
 /// All of the pieces in one, where they are few bytes.
@@ -300,6 +302,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_lines_are_those_that_end() {
+        for (bytes, empty) in [
+            (&b""[..], 0),
+            (b"GET", 0),
+            (b"\r\n", 2),
+            (b"\n\r\n\nGET\r\n", 4),
+            (b"\r", 0),
+            (b"\rGET", 0),
+            (b"\r\r\n", 0),
+            (b"\r\n\r", 2),
+        ] {
+            assert_eq!(empty_lines(bytes), empty, "{bytes:?}");
+        }
+    }
 
     #[test]
     fn few_bytes_go_out_in_one_piece_and_many_do_not() {

@@ -49,7 +49,7 @@ async fn the_idle_timeout_counts_from_the_last_answer() {
 }
 
 #[tokio::test]
-async fn the_drain_closes_who_rests_at_once() {
+async fn the_drain_closes_who_rests() {
     let drain = [("shutdown.drain_timeout", "5m")];
     let (mut upstream, mut daemon) = proxy(&drain).await;
     let mut client = Client::connect(&daemon).await;

@@ -87,6 +87,19 @@ fn what_is_released_is_built_with_the_lock_file_as_it_is() {
     assert!(builds.iter().all(|line| line.contains(" --locked ")), "{builds:?}");
 }
 
+/// A key may lie in a checkout, as the sample for Compose asks for one below `deploy/`.
+#[test]
+fn what_is_packed_is_what_is_committed() {
+    let script = read("scripts/dist.sh");
+    let copies: Vec<_> = script
+        .lines()
+        .filter(|line| ["cp ", "install ", "git archive "].iter().any(|c| line.starts_with(c)))
+        .collect();
+    assert_eq!(copies.len(), 2, "{copies:?}");
+    assert!(copies[0].starts_with("install -m 0755 target/pgo/liquid-auth-proxy "), "{copies:?}");
+    assert!(copies[1].starts_with("git archive HEAD "), "{copies:?}");
+}
+
 #[test]
 fn a_looser_image_is_caught() {
     let (file, ignore) = (read("Dockerfile"), read(".dockerignore"));
