@@ -34,7 +34,7 @@ help:
 	@echo 'make fmt    format the code'
 	@echo 'make fuzz   search for bytes that break a rule, TIME=60 seconds for each target'
 	@echo 'make bench  measure what the proxy costs, beside nginx and HAProxy; QUICK=1 for a hint'
-	@echo 'make release build the fastest program, in about twice the time of a release build'
+	@echo 'make release build the fastest program, in two to three times the time of a release build'
 	@echo 'make dist   the same, packed with its documents'
 	@echo 'make gate   fail if a request takes more instructions or allocations than it did, UPDATE=1 to set new figures'
 

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use liquid_auth_proxy::sandbox::{Sandbox, Settings, Tls};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::JoinSet;
@@ -133,8 +134,8 @@ async fn train(program: &str, http2: &str) -> Result<usize, Failure> {
     };
     let trained = tokio::time::timeout(Duration::from_secs(300), trained).await;
     // A normal end: a program that is killed writes no profile.
-    let id = proxy.id().ok_or("the program has ended before its training")?;
-    Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+    let id = proxy.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    kill_process(id.ok_or("the program has ended before its training")?, Signal::TERM)?;
     let ended = proxy.wait().await?;
     std::fs::remove_dir_all(&directory)?;
     let answered = trained.map_err(|_| "the training did not end in time")??;
