@@ -6,11 +6,10 @@
 mod answering;
 mod connect;
 mod download;
-mod drained;
 mod failure;
 mod head;
 mod pool;
-mod read_ahead;
+mod tls;
 mod tunnel;
 mod wire;
 

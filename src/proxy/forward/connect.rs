@@ -9,12 +9,10 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tower::ServiceExt;
 
 use super::failure::{Unconnected, unconnected};
-use super::read_ahead::ReadAhead;
+use super::tls::TlsStream;
 use super::tunnel::Tunnel;
 use crate::config;
 use crate::config::Http2;
@@ -42,7 +40,7 @@ pub(super) struct Connect {
 
 /// Whose certificate is checked, and how.
 struct Tls {
-    connector: TlsConnector,
+    config: Arc<ClientConfig>,
     name: Result<ServerName<'static>, String>,
 }
 
@@ -51,7 +49,7 @@ pub(super) enum Connected {
     /// Without TLS, to a loopback address.
     Plain(TcpStream),
     /// With it.
-    Tls(Box<TlsStream<ReadAhead<TcpStream>>>),
+    Tls(Box<TlsStream>),
 }
 
 /// There was no connection in time.
@@ -76,7 +74,7 @@ impl Connect {
             let host = api.host().unwrap_or_default();
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
             let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string());
-            Tls { connector: TlsConnector::from(Arc::new(tls)), name }
+            Tls { config: Arc::new(tls), name }
         });
         Self { api, tcp, tunnel, tls, timeout: config.connect_timeout, metrics }
     }
@@ -98,8 +96,8 @@ impl Connect {
             None => self.tcp.clone().oneshot(self.api.clone()).await?,
         };
         let stream = TokioIo::into_inner(stream);
-        let Some(Tls { connector, name }) = &self.tls else { return Ok(Connected::Plain(stream)) };
-        let stream = connector.connect(name.clone()?, ReadAhead::new(stream)).await?;
+        let Some(Tls { config, name }) = &self.tls else { return Ok(Connected::Plain(stream)) };
+        let stream = TlsStream::connect(stream, config.clone(), name.clone()?).await?;
         Ok(Connected::Tls(Box::new(stream)))
     }
 }
@@ -109,7 +107,7 @@ impl Connected {
     pub(super) fn is_http2(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2),
+            Self::Tls(stream) => stream.alpn_protocol() == Some(ALPN_HTTP2),
         }
     }
 }

@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::connect::Connected;
-use super::drained::Drained;
 use super::failure::Unconnected;
 use crate::proxy::upload::Upload;
 
@@ -60,8 +59,8 @@ pub(super) async fn speak(connected: Connected) -> Result<Spoken, Unconnected> {
     let is_http2 = connected.is_http2();
     match connected {
         Connected::Plain(stream) => http1(stream).await,
-        Connected::Tls(stream) if is_http2 => http2(Drained::new(stream)).await,
-        Connected::Tls(stream) => http1(Drained::new(stream)).await,
+        Connected::Tls(stream) if is_http2 => http2(*stream).await,
+        Connected::Tls(stream) => http1(*stream).await,
     }
 }
 
