@@ -33,7 +33,6 @@ mod upload;
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::rc::Rc;
 
 use axum::Router;
 use http::header::CONTENT_LENGTH;
@@ -130,18 +129,18 @@ impl Proxy {
         Future = impl Future<Output = Result<Response<Body>, Infallible>> + 'static,
     > + Clone
     + 'static {
-        let proxy = Rc::new(self);
-        service_fn(move |request| {
-            let proxy = proxy.clone();
-            async move { Ok(proxy.serve(request).await) }
-        })
+        let proxy: &'static Self = Box::leak(Box::new(self));
+        service_fn(move |request| proxy.serve(request))
     }
 
     /// A request's life. Every request gets an answer, the API's or one of our own.
     ///
     /// All that needs no waiting is done before there is a future, which is moved with each request and so should be
     /// small; what few requests go through is in boxes of its own.
-    pub fn serve(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> {
+    pub fn serve(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> {
         let mut record = Box::new(Record::open(&request, &self.metrics, self.access));
         let (head, body) = request.into_parts();
         let is_head = head.method == Method::HEAD;
@@ -168,7 +167,7 @@ impl Proxy {
             if is_head && let Some(length) = response.body_mut().leave_out() {
                 response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
             }
-            response.map(|body| body.with_record(record))
+            Ok(response.map(|body| body.with_record(record)))
         }
     }
 

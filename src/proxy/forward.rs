@@ -131,27 +131,28 @@ impl Upstream {
     fn ask_by(
         &self,
         lease: Lease,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
         progress: &Arc<Progress>,
     ) -> Answering<impl Future<Output = Outcome> + use<>> {
         let (call, borrowed) = match lease {
             Lease::Single(mut borrowed) => {
-                let call = borrowed.single.try_send_request(self.for_http1(request, progress));
-                (Call::Single { call }, Some(borrowed))
+                self.make_http1(&mut request, progress);
+                (Call::Single { call: borrowed.single.try_send_request(request) }, Some(borrowed))
             }
             Lease::Shared(mut shared) => {
                 // The library does not tell of the go-ahead there.
                 if progress.is_held_back() {
                     progress.go_ahead();
                 }
-                (Call::Multiplexed { call: shared.try_send_request(self.for_http2(request)) }, None)
+                self.make_http2(&mut request);
+                (Call::Multiplexed { call: shared.try_send_request(request) }, None)
             }
         };
         Answering::new(call, borrowed, progress, self.patience)
     }
 
-    /// A request as HTTP/1.1 has it: a path, and whose it is in `Host`.
-    fn for_http1(&self, mut request: Request<Upload>, progress: &Arc<Progress>) -> Request<Upload> {
+    /// Makes a request as HTTP/1.1 has it: a path, and whose it is in `Host`.
+    fn make_http1(&self, request: &mut Request<Upload>, progress: &Arc<Progress>) {
         if request.uri().authority().is_some() {
             *request.uri_mut() = path_and_query(request.uri()).into();
         }
@@ -169,23 +170,21 @@ impl Upstream {
         }
         if progress.is_held_back() {
             let progress = progress.clone();
-            hyper::ext::on_informational(&mut request, move |answer| {
+            hyper::ext::on_informational(request, move |answer| {
                 if answer.status() == StatusCode::CONTINUE {
                     progress.go_ahead();
                 }
             });
         }
-        request
     }
 
-    /// A request as HTTP/2 has it: all in its target, and nothing of a connection (RFC 9113, section 8.2.2).
-    fn for_http2(&self, mut request: Request<Upload>) -> Request<Upload> {
+    /// Makes a request as HTTP/2 has it: all in its target, and nothing of a connection (RFC 9113, section 8.2.2).
+    fn make_http2(&self, request: &mut Request<Upload>) {
         *request.uri_mut() = target(&self.scheme, &self.authority, path_and_query(request.uri()));
         *request.version_mut() = Version::HTTP_2;
         for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
             request.headers_mut().remove(name);
         }
-        request
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode, request};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 
@@ -55,7 +55,7 @@ impl Proxy {
     /// Sends a request on, if there is a connection at hand.
     pub(super) fn forward<'a>(
         &'a self,
-        (head, present): (request::Parts, Present),
+        (mut head, present): (request::Parts, Present),
         body: ClientBody,
         path: &Readings<'_>,
         (cell, token, now): (&'a TokenCell, Rc<Current>, Moment),
@@ -74,7 +74,8 @@ impl Proxy {
         let (upload, progress) = Upload::streamed(body, self.limits.max_body, scan, kept);
         let again = (repeatable && fits).then(|| SavedHead::of(&head));
         let method = head.method.clone();
-        let request = self.dressed(head, present, upload, &token);
+        self.dress(&mut head.headers, present, &upload, &token);
+        let request = Request::from_parts(head, upload);
         let attempt = Attempt { method, progress, requested: now, again, cell, token };
         Ok(match self.upstream.ask(request, &attempt.progress) {
             Ok(answering) => Way::Straight(Box::pin(Passage { answering, attempt })),
@@ -152,29 +153,18 @@ impl Proxy {
         self.answer(sent, Asked::ByApp, path, cell).await
     }
 
-    /// A request as the API is to have it.
-    fn dressed(
-        &self,
-        mut head: request::Parts,
-        present: Present,
-        upload: Upload,
-        token: &Current,
-    ) -> Request<Upload> {
+    /// Makes a request's headers what the API is to have.
+    fn dress(&self, headers: &mut HeaderMap, present: Present, upload: &Upload, token: &Current) {
         let chunked = upload.size_hint().exact().is_none() && !upload.is_end_stream();
         let api_key = if self.send_api_key { token.api_key.as_ref() } else { None };
-        inject::request(
-            &mut head.headers,
-            present,
-            Credentials { authorization: &token.authorization, api_key },
-            chunked,
-        );
-        Request::from_parts(head, upload)
+        let credentials = Credentials { authorization: &token.authorization, api_key };
+        inject::request(headers, present, credentials, chunked);
     }
 
     /// Sends a request, whatever it has to wait for.
     pub(super) async fn send(
         &self,
-        head: request::Parts,
+        mut head: request::Parts,
         (upload, progress): (Upload, Arc<Progress>),
         cell: &TokenCell,
         token: &Current,
@@ -182,8 +172,8 @@ impl Proxy {
         let method = head.method.clone();
         let requested = cell.now();
         let present = Present::of(&head.headers);
-        let request = self.dressed(head, present, upload, token);
-        let response = self.upstream.send(request, &progress).await?;
+        self.dress(&mut head.headers, present, &upload, token);
+        let response = self.upstream.send(Request::from_parts(head, upload), &progress).await?;
         Ok(Sent { method, response, progress, requested })
     }
 

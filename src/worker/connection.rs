@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
+use futures_util::TryFutureExt;
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
@@ -222,8 +223,8 @@ where
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, S::Error>> + use<S> {
         let under_way = life.begin(!request.body().is_end_stream());
-        let mut proxy = self.proxy.clone();
-        async move { Ok(proxy.call(request).await?.map(|body| Answer::new(body, under_way))) }
+        let answered = self.proxy.clone().call(request);
+        answered.map_ok(|response| response.map(|body| Answer::new(body, under_way)))
     }
 }
 
