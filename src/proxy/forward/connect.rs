@@ -1,6 +1,5 @@
 //! Dialling the API: name, TCP, a proxy where there is one, and TLS within one time limit.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -12,7 +11,7 @@ use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use super::failure::{Unconnected, unconnected};
-use super::tls::TlsStream;
+use super::tls::{Connector, TlsStream};
 use super::tunnel::Tunnel;
 use crate::config;
 use crate::config::Http2;
@@ -40,7 +39,7 @@ pub(super) struct Connect {
 
 /// Whose certificate is checked, and how.
 struct Tls {
-    config: Arc<ClientConfig>,
+    connector: Connector,
     name: Result<ServerName<'static>, String>,
 }
 
@@ -74,7 +73,7 @@ impl Connect {
             let host = api.host().unwrap_or_default();
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
             let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string());
-            Tls { config: Arc::new(tls), name }
+            Tls { connector: Connector::new(tls), name }
         });
         Self { api, tcp, tunnel, tls, timeout: config.connect_timeout, metrics }
     }
@@ -96,8 +95,8 @@ impl Connect {
             None => self.tcp.clone().oneshot(self.api.clone()).await?,
         };
         let stream = TokioIo::into_inner(stream);
-        let Some(Tls { config, name }) = &self.tls else { return Ok(Connected::Plain(stream)) };
-        let stream = TlsStream::connect(stream, config.clone(), name.clone()?).await?;
+        let Some(Tls { connector, name }) = &self.tls else { return Ok(Connected::Plain(stream)) };
+        let stream = connector.connect(stream, name.clone()?).await?;
         Ok(Connected::Tls(Box::new(stream)))
     }
 }

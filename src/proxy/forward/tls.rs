@@ -5,9 +5,11 @@
 //! alone tells that there is nothing to read: hyper asks several times a request, mostly in vain.
 //!
 //! The session leaves to us what belongs to input and output: an end without `close_notify` is an error, as what came
-//! may have been cut off (RFC 8446, section 6.1); ours is sent before the connection closes; what a session has to
-//! say by itself, alerts and new keys, goes out before anything else.
+//! may have been cut off (RFC 8446, section 6.1); ours is sent before a good connection closes; what a session has to
+//! say by itself goes out before what is said after it: an alert at once, new keys with the next write. And it cannot
+//! say anything without opening what is there: a write may find the end or the mistake that whoever reads is to hear of.
 
+mod connector;
 mod kept;
 mod session;
 #[cfg(test)]
@@ -20,24 +22,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::EncryptError;
+use rustls::{ClientConfig, CommonState};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+pub(super) use self::connector::Connector;
 use self::kept::Kept;
 use self::session::{Room, Session, Traffic, Waits, close_notify, seal};
 
 /// The most bytes that are read or said at once: four full records (RFC 8446, section 5.1).
 const PIECE: usize = 64 * 1024;
 
-/// The most bytes of a record, and of what it says (RFC 8446, section 5.2).
-const RECORD: usize = 5 + SAYING + 256;
+/// The most bytes that a record says, and that the whole of it is in TLS 1.3 (RFC 8446, section 5.2).
 const SAYING: usize = 16 * 1024;
+const RECORD: usize = 5 + SAYING + 256;
 
-/// The most bytes of records that wait for the rest of a message. Those of a handshake are no longer.
+/// Bytes of records that may wait for the rest of a message before more is read. Those of a handshake are no longer.
 const UNFINISHED: usize = 64 * 1024;
 
 thread_local! {
@@ -74,7 +77,8 @@ enum Health {
     Closed,
     /// This is for whoever reads next.
     Failed(io::Error),
-    Broken,
+    /// He was told this.
+    Broken(io::ErrorKind),
 }
 
 impl TlsStream {
@@ -82,7 +86,7 @@ impl TlsStream {
     ///
     /// # Errors
     /// `InvalidData` with what rustls says of the handshake, or what became of the socket.
-    pub(super) async fn connect(
+    async fn connect(
         io: TcpStream,
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
@@ -124,35 +128,53 @@ impl TlsStream {
     ) -> Poll<io::Result<Waits>> {
         let most = buffer.as_ref().map_or(PIECE, |buffer| (buffer.remaining() + RECORD).min(PIECE));
         let mut room = Room { buffer, rest: &mut self.opened };
+        let unfinished = self.records.len();
         let waits = if self.has_more {
             let done = self.session.open(&mut self.records, &mut room, &mut self.sealed);
             self.records.take(done.used);
             done.waits
+        } else if unfinished > UNFINISHED {
+            Err(rustls::InvalidMessage::MessageTooLarge.into())
         } else {
-            let unfinished = self.records.len();
-            if unfinished > UNFINISHED {
-                return Poll::Ready(Err(invalid(rustls::InvalidMessage::MessageTooLarge.into())));
-            }
             ready!(COME.with_borrow_mut(|come| {
-                let mut piece = ReadBuf::new(&mut come[unfinished..unfinished + most]);
+                let (before, piece) = come.split_at_mut(unfinished);
+                let mut piece = ReadBuf::new(&mut piece[..most]);
                 ready!(Pin::new(&mut self.io).poll_read(cx, &mut piece))?;
                 let count = piece.filled().len();
                 if count == 0 {
-                    return Poll::Ready(Err(cut_off()));
+                    return Poll::Ready(Err(cut_off(self.session.common())));
                 }
                 self.is_drained = count < most;
-                come[..unfinished].copy_from_slice(&self.records);
-                let records = &mut come[..unfinished + count];
-                let done = self.session.open(records, &mut room, &mut self.sealed);
-                self.records = Kept::from(&records[done.used..]);
+                // What is less is copied.
+                let done = if count < unfinished {
+                    self.records.add(piece.filled());
+                    let done = self.session.open(&mut self.records, &mut room, &mut self.sealed);
+                    self.records.take(done.used);
+                    done
+                } else {
+                    before.copy_from_slice(&self.records);
+                    let records = &mut come[..unfinished + count];
+                    let done = self.session.open(records, &mut room, &mut self.sealed);
+                    self.records = Kept::from(&records[done.used..]);
+                    done
+                };
                 Poll::Ready(Ok(done.waits))
             }))?
         };
+        Poll::Ready(self.settle(waits))
+    }
+
+    /// What follows from what became of records.
+    fn settle(&mut self, waits: Result<Waits, rustls::Error>) -> io::Result<Waits> {
         self.has_more = matches!(waits, Ok(Waits::Room));
         if self.session.is_closed() {
             self.health = Health::Closed;
         }
-        Poll::Ready(waits.map_err(invalid))
+        if waits.is_err() || self.session.is_closed() {
+            // Nobody looks at them any more, the session neither.
+            self.records = Kept::default();
+        }
+        waits.map_err(invalid)
     }
 
     /// Sends what is to be sent.
@@ -166,23 +188,31 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Seals what `say` says, and sends of it what the system takes at once. Nothing else is to be sent.
+    /// Seals what `say` says, about so many bytes, and sends of it what the system takes at once. Opens all that is
+    /// there before. Nothing else is to be sent.
     fn say(
         &mut self,
         cx: &mut Context<'_>,
+        size: usize,
         say: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
     ) -> io::Result<()> {
-        if matches!(self.health, Health::Failed(_) | Health::Broken) {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        match &self.health {
+            Health::Good | Health::Closed => {}
+            Health::Failed(error) => return Err(error.kind().into()),
+            Health::Broken(kind) => return Err((*kind).into()),
         }
         SEALED.with_borrow_mut(|out| {
             let mut room = Room { buffer: None, rest: &mut self.opened };
             let (done, said) = self
                 .session
-                .say(&mut self.records, &mut room, &mut self.sealed, |traffic| seal(traffic, out, say));
+                .say(&mut self.records, &mut room, &mut self.sealed, |traffic| seal(traffic, out, size, say));
             self.records.take(done.used);
-            self.has_more = false;
-            done.waits.map_err(invalid)?;
+            if let Err(error) = self.settle(done.waits) {
+                // Whoever reads hears of it, after what was good. What is said now nobody wants to hear.
+                self.health = Health::Failed(error);
+                let _ = self.poll_send(cx);
+                return Ok(());
+            }
             let said = said.ok_or(io::ErrorKind::BrokenPipe)?.map_err(io::Error::other)?;
             let said = &out[..said];
             let sent = if self.sealed.is_empty() {
@@ -229,14 +259,19 @@ impl AsyncRead for TlsStream {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        if buffer.filled().len() > before || matches!(this.health, Health::Good | Health::Closed) {
+        if buffer.filled().len() > before {
             return Poll::Ready(Ok(()));
         }
         // If only the reason why nothing more is read.
         let _ = this.poll_send(cx);
-        match std::mem::replace(&mut this.health, Health::Broken) {
+        let kind = match &this.health {
+            Health::Failed(error) => error.kind(),
+            Health::Broken(kind) => *kind,
+            Health::Good | Health::Closed => return Poll::Ready(Ok(())),
+        };
+        match std::mem::replace(&mut this.health, Health::Broken(kind)) {
             Health::Failed(error) => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            _ => Poll::Ready(Err(kind.into())),
         }
     }
 }
@@ -247,7 +282,7 @@ impl AsyncWrite for TlsStream {
         ready!(this.poll_send(cx))?;
         let bytes = &bytes[..bytes.len().min(PIECE)];
         if !bytes.is_empty() {
-            this.say(cx, |traffic, out| traffic.encrypt(bytes, out))?;
+            this.say(cx, bytes.len(), |traffic, out| traffic.encrypt(bytes, out))?;
         }
         Poll::Ready(Ok(bytes.len()))
     }
@@ -286,7 +321,7 @@ impl AsyncWrite for TlsStream {
         if !self.is_shut {
             self.is_shut = true;
             // Of a session that failed there is nothing more to say.
-            let _ = self.say(cx, close_notify);
+            let _ = self.say(cx, 0, close_notify);
             ready!(self.poll_send(cx))?;
         }
         Pin::new(&mut self.io).poll_shutdown(cx)
@@ -303,6 +338,10 @@ fn invalid(error: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-fn cut_off() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended without a close_notify of TLS")
+fn cut_off(session: &CommonState) -> io::Error {
+    let reason = match session.is_handshaking() {
+        true => "the connection ended in the handshake of TLS",
+        false => "the connection ended without a close_notify of TLS",
+    };
+    io::Error::new(io::ErrorKind::UnexpectedEof, reason)
 }

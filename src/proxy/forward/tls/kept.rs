@@ -10,11 +10,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes so many bytes from the front, and the memory with the last.
+    /// Takes so many bytes from the front. No more memory stays than twice that of what is left, and none for nothing.
     pub(super) fn take(&mut self, count: usize) {
         self.taken += count;
-        if self.taken == self.bytes.len() {
-            *self = Self::default();
+        if self.taken >= self.bytes.len() - self.taken {
+            *self = Self::from(&self.bytes[self.taken..]);
         }
     }
 

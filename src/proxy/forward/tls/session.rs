@@ -7,7 +7,11 @@ use rustls::unbuffered::{
 use rustls::{CommonState, Error};
 use tokio::io::ReadBuf;
 
+use super::SAYING;
 use super::kept::Kept;
+
+/// What encryption adds to a record, at the most (RFC 8446, section 5.2; RFC 5246, section 6.2.3).
+const MORE: usize = 64;
 
 /// A session that can say something.
 pub(super) type Traffic<'a> = WriteTraffic<'a, ClientConnectionData>;
@@ -64,7 +68,7 @@ impl Session {
         self.say(records, room, sealed, |_| ()).0
     }
 
-    /// The same, and does with a session that can say something what `say` does.
+    /// The same, and then does with a session that can say something what `say` does.
     pub(super) fn say<S>(
         &mut self,
         records: &mut [u8],
@@ -167,12 +171,18 @@ fn encode(mut data: EncodeTlsData<'_, ClientConnectionData>, sealed: &mut Kept) 
     }
 }
 
-/// Puts what `say` says into `out`, which grows where it has to, and tells how many bytes that makes.
+/// Puts what `say` says into `out`, and tells how many bytes that makes. `out` grows where it has to, with room for
+/// `size` bytes at once: it is asked for twice only where the session has something to say itself.
 pub(super) fn seal(
     mut traffic: Traffic<'_>,
     out: &mut Vec<u8>,
+    size: usize,
     mut say: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
 ) -> Result<usize, EncryptError> {
+    let least = size + MORE * (2 + size / SAYING);
+    if out.len() < least {
+        out.resize(least, 0);
+    }
     loop {
         match say(&mut traffic, out) {
             Err(EncryptError::InsufficientSize(needed)) => out.resize(needed.required_size, 0),

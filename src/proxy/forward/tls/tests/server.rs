@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream as ServerStream;
 
-use super::super::TlsStream;
+use super::super::{Connector, TlsStream};
 
 /// A server's configuration, and one of a client that trusts it.
 pub(super) struct Sides {
@@ -52,8 +52,8 @@ impl Sides {
     pub(super) async fn connect(self) -> (TlsStream, ServerStream<TcpStream>) {
         let (near, far) = sockets().await;
         let acceptor = TlsAcceptor::from(Arc::new(self.server));
-        let (near, far) =
-            tokio::join!(TlsStream::connect(near, Arc::new(self.client), name()), acceptor.accept(far));
+        let connector = Connector::new(self.client);
+        let (near, far) = tokio::join!(connector.connect(near, name()), acceptor.accept(far));
         (near.unwrap(), far.unwrap())
     }
 }
