@@ -152,22 +152,22 @@ impl Proxy {
                 Ok(Way::Roundabout(answering)) => answering.await,
                 Err(refusal) => Err(refusal),
             };
-            let response = match outcome {
+            let mut response = match outcome {
                 Ok(response) => {
                     record.answered(response.status(), None);
                     response
                 }
                 Err(refusal) => refused(&refusal, &mut record),
             };
-            let mut response = match page {
-                // A preflight that was refused is refused: the layer would answer it.
-                Some(page) if !page.is_preflight() => Box::pin(self.cors.complete(*page, response)).await,
-                _ => response,
-            };
+            // A preflight that was refused is refused: the layer would answer it.
+            if let Some(page) = page.filter(|page| !page.is_preflight()) {
+                response = Box::pin(self.cors.complete(*page, response)).await;
+            }
             if is_head && let Some(length) = response.body_mut().leave_out() {
                 response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
             }
-            Ok(response.map(|body| body.with_record(record)))
+            response.body_mut().keep_record(record);
+            Ok(response)
         }
     }
 

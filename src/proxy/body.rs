@@ -129,10 +129,9 @@ impl Body {
         Self { kind: Kind::Router(body), record: None, after_whole_request: false }
     }
 
-    /// The same body; `record` is closed when it ends or is dropped.
-    pub fn with_record(mut self, record: Box<Record>) -> Self {
+    /// Keeps `record`, which is closed when the body ends or is dropped.
+    pub fn keep_record(&mut self, record: Box<Record>) {
         self.record = Some(record);
-        self
     }
 
     /// The place in flight of the request that this answers: whoever takes it gives it back when the client

@@ -79,7 +79,7 @@ impl Upstream {
         self.patience.idle
     }
 
-    /// Sends a request, if there is a connection that can be used at once.
+    /// Sends a request that has just begun, if there is a connection that can be used at once.
     ///
     /// # Errors
     /// There is none: the request as it was.
@@ -88,7 +88,7 @@ impl Upstream {
         request: Request<Upload>,
         progress: &Arc<Progress>,
     ) -> Result<Answering<impl Future<Output = Outcome> + use<>>, Box<Request<Upload>>> {
-        match self.pool.ready() {
+        match self.pool.ready(progress.last()) {
             Some(lease) => Ok(self.ask_by(lease, request, progress)),
             None => Err(Box::new(request)),
         }

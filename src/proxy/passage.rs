@@ -71,7 +71,7 @@ impl Proxy {
         let fits = body.size_hint().lower() <= self.replay.buffer() as u64;
         let kept = if repeatable && fits { Kept::new(self.replay.buffer()) } else { Kept::nothing() };
         let scan = if body.is_end_stream() { Scan::without_body(&head) } else { Scan::of(&head) };
-        let (upload, progress) = Upload::streamed(body, self.limits.max_body, scan, kept);
+        let (upload, progress) = Upload::streamed(body, self.limits.max_body, scan, kept, now.monotonic());
         let again = (repeatable && fits).then(|| SavedHead::of(&head));
         let method = head.method.clone();
         self.dress(&mut head.headers, present, &upload, &token);

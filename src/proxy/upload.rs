@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub(super) use self::progress::{Progress, Waiting};
 use self::source::Source;
@@ -45,18 +45,24 @@ pub(super) enum UploadError {
 }
 
 impl Upload {
-    /// A client's body of at most `max` bytes; `kept` is what is kept of it, to send it again.
-    pub(super) fn streamed(incoming: ClientBody, max: u64, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
-        Self::new(Source::client(incoming), max, scan, kept)
+    /// A client's body of at most `max` bytes, from `now` on; `kept` is what is kept of it, to send it again.
+    pub(super) fn streamed(
+        incoming: ClientBody,
+        max: u64,
+        scan: Scan,
+        kept: Kept,
+        now: Instant,
+    ) -> (Self, Arc<Progress>) {
+        Self::new(Source::client(incoming), max, scan, kept, now)
     }
 
     /// A body that is at hand, whole; `kept` is what is sent if it must be sent again.
     pub(super) fn held(whole: Whole, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
-        Self::new(Source::Held(whole), u64::MAX, scan, kept)
+        Self::new(Source::Held(whole), u64::MAX, scan, kept, Instant::now())
     }
 
-    fn new(source: Source, max: u64, scan: Scan, kept: Kept) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress::new(source, max, scan.found(), kept));
+    fn new(source: Source, max: u64, scan: Scan, kept: Kept, now: Instant) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::new(source, max, scan.found(), kept, now));
         (Self { scan, progress: progress.clone() }, progress)
     }
 }

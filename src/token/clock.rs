@@ -51,6 +51,11 @@ fn boot_time() -> Duration {
 }
 
 impl Moment {
+    /// The same on the clock that drives the timers.
+    pub fn monotonic(self) -> Instant {
+        self.monotonic
+    }
+
     /// The deadline `wait` after this moment.
     pub fn after(self, wait: Duration) -> Deadline {
         Deadline(Self { monotonic: self.monotonic + wait, boot: self.boot + wait })

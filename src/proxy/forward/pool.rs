@@ -113,13 +113,12 @@ impl Pool {
         receiver.await.unwrap_or_else(|_| Err(Unconnected::stopped()))
     }
 
-    /// The use of a connection that can be used at once.
-    pub(super) fn ready(&self) -> Option<Lease> {
-        if let Some(shared) = self.shared() {
+    /// The use of a connection that can be used `now`.
+    pub(super) fn ready(&self, now: Instant) -> Option<Lease> {
+        if let Some(shared) = self.shared(now) {
             return Some(Lease::Shared(shared));
         }
         let mut idle = self.0.idle.borrow_mut();
-        let now = Instant::now();
         while idle.back().is_some_and(|last| !last.may_be_used(now)) {
             idle.pop_back();
         }
@@ -130,25 +129,24 @@ impl Pool {
 
     /// The same, or that of a connection which only needs a turn.
     pub(super) async fn at_hand(&self) -> Option<Lease> {
-        if let Some(lease) = self.ready() {
+        if let Some(lease) = self.ready(Instant::now()) {
             return Some(lease);
         }
         if self.0.idle.borrow().is_empty() {
             return None;
         }
         tokio::task::yield_now().await;
-        self.ready()
+        self.ready(Instant::now())
     }
 
     /// The connection that is shared. One that is too old is used until there is another.
-    fn shared(&self) -> Option<Multiplexed> {
+    fn shared(&self, now: Instant) -> Option<Multiplexed> {
         let mut slot = self.0.shared.borrow_mut();
         let shared = slot.as_mut()?;
         if shared.multiplexed.is_closed() {
             *slot = None;
             return None;
         }
-        let now = Instant::now();
         if shared.renew <= now {
             shared.renew = now + LOOK_EVERY;
             self.connect();

@@ -75,9 +75,9 @@ pub(super) struct Loan {
 }
 
 impl Progress {
-    pub(super) fn new(source: Source, limit: u64, asks_refresh: bool, kept: Kept) -> Self {
+    pub(super) fn new(source: Source, limit: u64, asks_refresh: bool, kept: Kept, now: Instant) -> Self {
         Self {
-            started: Instant::now(),
+            started: now,
             limit,
             last_ms: AtomicU64::new(0),
             ended: AtomicBool::new(source.is_end_stream()),
