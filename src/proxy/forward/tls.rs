@@ -262,13 +262,13 @@ impl AsyncRead for TlsStream {
         if buffer.filled().len() > before {
             return Poll::Ready(Ok(()));
         }
-        // If only the reason why nothing more is read.
-        let _ = this.poll_send(cx);
         let kind = match &this.health {
+            Health::Good | Health::Closed => return Poll::Ready(Ok(())),
             Health::Failed(error) => error.kind(),
             Health::Broken(kind) => *kind,
-            Health::Good | Health::Closed => return Poll::Ready(Ok(())),
         };
+        // The server is told why, if it still takes that.
+        let _ = this.poll_send(cx);
         match std::mem::replace(&mut this.health, Health::Broken(kind)) {
             Health::Failed(error) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Err(kind.into())),

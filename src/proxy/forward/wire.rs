@@ -66,8 +66,7 @@ pub(super) async fn speak(connected: Connected) -> Result<Spoken, Unconnected> {
 
 async fn http1<T: AsyncRead + AsyncWrite + Unpin + 'static>(stream: T) -> Result<Spoken, Unconnected> {
     let mut builder = http1::Builder::new();
-    // What is sent in one piece is encrypted in one, too.
-    builder.max_buf_size(HTTP1_BUFFER).writev(false);
+    builder.max_buf_size(HTTP1_BUFFER);
     let handshake = builder.handshake(TokioIo::new(stream));
     let (single, connection) = handshake.await.map_err(|error| Unconnected::unspoken(&error))?;
     tokio::task::spawn_local(async move {

@@ -10,7 +10,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes so many bytes from the front. No more memory stays than twice that of what is left, and none for nothing.
+    /// Takes so many bytes from the front. Never are more of them dead than alive, and nothing takes no memory.
     pub(super) fn take(&mut self, count: usize) {
         self.taken += count;
         if self.taken >= self.bytes.len() - self.taken {
