@@ -27,8 +27,8 @@ const IDLE: Duration = Duration::from_secs(45);
 /// API's is followed within a minute.
 const AGE: Duration = Duration::from_secs(50);
 
-/// Idle connections that are kept: each costs tens of KiB.
-const MOST_IDLE: usize = 64;
+/// Idle connections that are kept: each costs tens of KiB, and one that is missed a handshake.
+const MOST_IDLE: usize = 256;
 
 /// What is more than a turn, however busy the worker is.
 const TURN: Duration = Duration::from_secs(1);
