@@ -111,6 +111,38 @@ async fn a_body_whose_end_comes_apart_leaves_the_connection_to_the_next_request(
     assert_eq!(connects, 1.0);
 }
 
+/// A handshake for each request above some number would cost more than all the rest.
+#[tokio::test]
+async fn the_connections_of_a_crowd_are_kept() {
+    let mut world = world((Version::One, Version::One), &[]).await;
+    let mut callers = Vec::new();
+    for _ in 0..180 {
+        callers.push(Caller::connect(Version::One, &world.daemon).await);
+    }
+    let mut before = None;
+    for _ in 0..3 {
+        let (mut asked, mut calls) = (Vec::new(), Vec::new());
+        for caller in &mut callers {
+            asked.push(caller.ask("GET", "/x", &[]).await);
+        }
+        // All of them at once.
+        for _ in &callers {
+            calls.push(world.api.call().await);
+        }
+        for call in calls {
+            call.answer(200, "{}").await;
+        }
+        for (caller, mut asked) in callers.iter_mut().zip(asked) {
+            assert_eq!(asked.answer().await, (200, "{}".to_owned()));
+            caller.again(asked);
+        }
+        let connects = r#"liquid_proxy_upstream_connects_total{outcome="connected"}"#;
+        let now = world.daemon.metric(connects).await;
+        assert!(before.is_none_or(|before| before == now), "{before:?} connections, and then {now}");
+        before = Some(now);
+    }
+}
+
 /// What is tried again is not tried for ever.
 #[tokio::test]
 async fn an_api_that_closes_every_connection_is_a_bad_gateway() {
