@@ -119,7 +119,7 @@ impl Proxy {
         }
     }
 
-    /// The proxy as a tower service.
+    /// The proxy as a tower service. It is never dropped.
     pub fn into_service(
         self,
     ) -> impl Service<
@@ -129,6 +129,7 @@ impl Proxy {
         Future = impl Future<Output = Result<Response<Body>, Infallible>> + 'static,
     > + Clone
     + 'static {
+        // Each worker makes one, which lives as long as the process: no request needs a handle of its own.
         let proxy: &'static Self = Box::leak(Box::new(self));
         service_fn(move |request| proxy.serve(request))
     }

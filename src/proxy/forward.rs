@@ -16,14 +16,15 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use rustls::ClientConfig;
 
+use self::answering::Patience;
 pub(super) use self::answering::{Answering, Outcome};
-use self::answering::{Call, Patience};
 use self::connect::Connect;
 pub(super) use self::download::Download;
 pub(super) use self::failure::{Fate, Unanswered};
@@ -137,7 +138,7 @@ impl Upstream {
         let (call, borrowed) = match lease {
             Lease::Single(mut borrowed) => {
                 self.make_http1(&mut request, progress);
-                (Call::Single { call: borrowed.single.try_send_request(request) }, Some(borrowed))
+                (Either::Left(borrowed.single.try_send_request(request)), Some(borrowed))
             }
             Lease::Shared(mut shared) => {
                 // The library does not tell of the go-ahead there.
@@ -145,7 +146,7 @@ impl Upstream {
                     progress.go_ahead();
                 }
                 self.make_http2(&mut request);
-                (Call::Multiplexed { call: shared.try_send_request(request) }, None)
+                (Either::Right(shared.try_send_request(request)), None)
             }
         };
         Answering::new(call, borrowed, progress, self.patience)

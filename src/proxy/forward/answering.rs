@@ -42,30 +42,6 @@ pub(super) struct Patience {
 }
 
 pin_project! {
-    /// A request that is with the library, on either kind of connection.
-    #[project = CallProjection]
-    pub(in crate::proxy) enum Call<S, M> {
-        Single { #[pin] call: S },
-        Multiplexed { #[pin] call: M },
-    }
-}
-
-impl<S, M> Future for Call<S, M>
-where
-    S: Future<Output = Outcome>,
-    M: Future<Output = Outcome>,
-{
-    type Output = Outcome;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match self.project() {
-            CallProjection::Single { call } => call.poll(cx),
-            CallProjection::Multiplexed { call } => call.poll(cx),
-        }
-    }
-}
-
-pin_project! {
     /// A request that is with the library. Dropped, it gives the request up and closes its connection.
     pub(in crate::proxy) struct Answering<F> {
         #[pin]
