@@ -115,8 +115,10 @@ async fn a_body_whose_end_comes_apart_leaves_the_connection_to_the_next_request(
 #[tokio::test]
 async fn the_connections_of_a_crowd_are_kept() {
     let mut world = world((Version::One, Version::One), &[]).await;
+    // Shared out between the workers, of which there is one a core.
+    let workers = std::thread::available_parallelism().unwrap().get().min(8);
     let mut callers = Vec::new();
-    for _ in 0..180 {
+    for _ in 0..90 * workers {
         callers.push(Caller::connect(Version::One, &world.daemon).await);
     }
     let mut before = None;

@@ -3,7 +3,9 @@
 use rustls::crypto::aws_lc_rs;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedProtocolVersion};
+use rustls::{
+    ConnectionTrafficSecrets, ContentType, InvalidMessage, ProtocolVersion, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -148,6 +150,25 @@ async fn a_record_that_comes_slowly_takes_no_more_memory_than_it_has() {
         };
         let (rest, ()) = tokio::join!(reading, sending);
         assert!([came, rest].concat() == bytes(SAYING).repeat(8));
+        assert_eq!(near.records.capacity(), 0);
+    })
+    .await;
+}
+
+/// rustls takes messages of a handshake that are as long as can be; their records may add as much again.
+#[tokio::test]
+async fn a_message_that_does_not_end_has_a_bound() {
+    in_time(async {
+        let (mut near, mut socket, mut sealer) = connect(&TLS13).await;
+        let mut message = vec![4, 0, 0xff, 0xf0];
+        message.resize(4 + 0xfff0, 7);
+        let sent: Vec<u8> =
+            message.chunks(20).flat_map(|piece| sealer.record(ContentType::Handshake, piece)).collect();
+        let sending = async {
+            let _ = socket.write_all(&sent).await;
+        };
+        let (end, ()) = tokio::join!(near.read_u8(), sending);
+        assert_eq!(cause(&end.unwrap_err()), Some(&Error::from(InvalidMessage::MessageTooLarge)));
         assert_eq!(near.records.capacity(), 0);
     })
     .await;
