@@ -3,9 +3,11 @@
 //! A false alarm costs that the answer is read whole; a request that is missed would leak a token. So
 //! the ways to write the member's name count: plainly, with escapes, in an encoding that does not show it.
 
+use std::sync::LazyLock;
+
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, request};
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 use percent_encoding::percent_decode_str;
 
 /// The member's name, as nearly everyone writes it.
@@ -17,8 +19,16 @@ const ESCAPE: &[u8] = b"\\u00";
 /// The name in a form or a query, where it stands without quotes.
 const FIELD: &[u8] = b"refresh";
 
+/// The parameter of a `Content-Type` that names its charset (RFC 9110, section 8.3.2).
+const CHARSET: &[u8] = b"charset";
+
 /// How the one charset that shows the name is written.
 const UTF8: [&[u8]; 4] = [b"charset=utf-8", b"charset=\"utf-8\"", b"charset=us-ascii", b"charset=utf8"];
+
+/// These are prepared once: that takes longer than to look through a cart.
+static NAMES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME));
+static ESCAPES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ESCAPE));
+static FIELDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(FIELD));
 
 /// The bytes that a match may reach back into: one less than the longest of them.
 const KEPT: usize = NAME.len() - 1;
@@ -50,11 +60,13 @@ impl Scan {
     pub(crate) fn of(head: &request::Parts) -> Self {
         let query = query_asks(head);
         let coded = head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        let mut types = head.headers.get_all(CONTENT_TYPE).iter();
+        let content_type = types.next().map(|value| value.as_bytes().to_ascii_lowercase());
         // Of several types, servers may take any.
-        let types = head.headers.get_all(CONTENT_TYPE).iter().count() > 1 || names_content(&head.headers);
+        let unsure = types.next().is_some() || names_content(&head.headers);
         Self {
-            found: query || coded || types || has_other_charset(&head.headers),
-            notation: Notation::of(&head.headers),
+            found: query || coded || unsure || content_type.as_deref().is_some_and(has_other_charset),
+            notation: content_type.as_deref().map_or(Notation::Json, Notation::of),
             tail: [0; KEPT],
             kept: 0,
         }
@@ -109,13 +121,12 @@ pub(super) fn may_ask(bytes: &[u8]) -> bool {
 }
 
 impl Notation {
-    fn of(headers: &HeaderMap) -> Self {
-        let Some(content_type) = headers.get(CONTENT_TYPE) else { return Self::Json };
-        let lower = content_type.as_bytes().to_ascii_lowercase();
-        let holds = |word: &[u8]| memmem::find(&lower, word).is_some();
+    /// What this `Content-Type`, in lower case, says.
+    fn of(content_type: &[u8]) -> Self {
+        let holds = |word: &[u8]| memmem::find(content_type, word).is_some();
         if holds(b"form-urlencoded") {
             Self::Form
-        } else if holds(b"json") || lower.starts_with(b"text/") {
+        } else if holds(b"json") || content_type.starts_with(b"text/") {
             Self::Json
         } else {
             Self::Other
@@ -123,14 +134,12 @@ impl Notation {
     }
 
     fn may_ask(self, bytes: &[u8]) -> bool {
-        let named = memmem::find(bytes, NAME).is_some();
+        let named = NAMES.find(bytes).is_some();
         // A NUL byte is in no JSON text in UTF-8, but in every one in UTF-16 or UTF-32.
-        let escaped = || {
-            memmem::find_iter(bytes, ESCAPE)
-                .any(|at| matches!(bytes.get(at + ESCAPE.len()), Some(b'6' | b'7')))
-        };
+        let escaped =
+            || ESCAPES.find_iter(bytes).any(|at| matches!(bytes.get(at + ESCAPE.len()), Some(b'6' | b'7')));
         let hidden = || escaped() || memchr::memchr(0, bytes).is_some();
-        let field = || memmem::find(bytes, FIELD).is_some() || memchr::memchr(b'%', bytes).is_some();
+        let field = || FIELDS.find(bytes).is_some() || memchr::memchr(b'%', bytes).is_some();
         match self {
             Self::Json => named || hidden(),
             Self::Form => named || hidden() || field(),
@@ -142,7 +151,7 @@ impl Notation {
 fn query_asks(head: &request::Parts) -> bool {
     head.uri.query().is_some_and(|query| {
         let decoded: Vec<u8> = percent_decode_str(query).collect();
-        memmem::find(&decoded, FIELD).is_some()
+        FIELDS.find(&decoded).is_some()
     })
 }
 
@@ -152,11 +161,12 @@ fn names_content(headers: &HeaderMap) -> bool {
     names.into_iter().any(|names| memmem::find(&names, b"content-").is_some())
 }
 
-fn has_other_charset(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(CONTENT_TYPE) else { return false };
-    let lower = content_type.as_bytes().to_ascii_lowercase();
-    let charsets = memmem::find_iter(&lower, b"charset").count();
-    charsets > 1 || charsets == 1 && !UTF8.iter().any(|utf8| memmem::find(&lower, utf8).is_some())
+/// Whether this `Content-Type`, in lower case, names a charset that may hide the name, or several.
+fn has_other_charset(content_type: &[u8]) -> bool {
+    let charset = |text: &[u8]| memmem::find(text, CHARSET).map(|at| at + CHARSET.len());
+    let Some(end) = charset(content_type) else { return false };
+    charset(&content_type[end..]).is_some()
+        || !UTF8.iter().any(|utf8| memmem::find(content_type, utf8).is_some())
 }
 
 #[cfg(test)]
