@@ -114,12 +114,12 @@ async fn a_body_whose_end_comes_apart_leaves_the_connection_to_the_next_request(
 /// A handshake for each request above some number would cost more than all the rest.
 #[tokio::test]
 async fn the_connections_of_a_crowd_are_kept() {
-    let mut world = world((Version::One, Version::One), &[]).await;
-    // Shared out between the workers, of which there is one a core.
-    let workers = std::thread::available_parallelism().unwrap().get().min(8);
+    let mut api = Api::start(Version::One).await;
+    let daemon = Builder::new(&api.base_url()).trust(api.ca_pem()).on_one_core().ready().await;
+    assert_eq!(daemon.status().await["workers"], 1);
     let mut callers = Vec::new();
-    for _ in 0..90 * workers {
-        callers.push(Caller::connect(Version::One, &world.daemon).await);
+    for _ in 0..180 {
+        callers.push(Caller::connect(Version::One, &daemon).await);
     }
     let mut before = None;
     for _ in 0..3 {
@@ -129,7 +129,7 @@ async fn the_connections_of_a_crowd_are_kept() {
         }
         // All of them at once.
         for _ in &callers {
-            calls.push(world.api.call().await);
+            calls.push(api.call().await);
         }
         for call in calls {
             call.answer(200, "{}").await;
@@ -139,7 +139,7 @@ async fn the_connections_of_a_crowd_are_kept() {
             caller.again(asked);
         }
         let connects = r#"liquid_proxy_upstream_connects_total{outcome="connected"}"#;
-        let now = world.daemon.metric(connects).await;
+        let now = daemon.metric(connects).await;
         assert!(before.is_none_or(|before| before == now), "{before:?} connections, and then {now}");
         before = Some(now);
     }

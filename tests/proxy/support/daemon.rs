@@ -94,6 +94,16 @@ impl Builder {
         self
     }
 
+    /// With one core, and so with one worker.
+    pub fn on_one_core(self) -> Self {
+        self.shell(
+            "set -e
+            cores=$(taskset -cp $$)
+            first=${cores##* }
+            taskset -cp \"${first%%[,-]*}\" $$ >/dev/null",
+        )
+    }
+
     /// The shell's standard input and output, in this order.
     pub fn hand_over(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.handed.push(socket.into());
