@@ -25,7 +25,7 @@ const CHARSET: &[u8] = b"charset";
 /// How the one charset that shows the name is written.
 const UTF8: [&[u8]; 4] = [b"charset=utf-8", b"charset=\"utf-8\"", b"charset=us-ascii", b"charset=utf8"];
 
-/// These are prepared once: that takes longer than to look through a cart.
+// The searches for them are prepared once: that takes longer than to look through a cart.
 static NAMES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME));
 static ESCAPES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ESCAPE));
 static FIELDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(FIELD));

@@ -10,7 +10,8 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes so many bytes from the front. Never are more of them dead than alive, and nothing takes no memory.
+    /// Takes so many bytes from the front. Those that were taken are let go of when they are as many as those
+    /// that are left, so the memory goes with the last.
     pub(super) fn take(&mut self, count: usize) {
         self.taken += count;
         if self.taken >= self.bytes.len() - self.taken {
